@@ -1,0 +1,1 @@
+"""Who somebody is: accounts and how a password is checked, logins and the tokens that carry them."""

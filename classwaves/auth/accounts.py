@@ -1,0 +1,106 @@
+"""Accounts: the small protocol that a shop replaces, and the built-in one that keeps them in the store.
+
+Imports errors, models and store.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from ..errors import ClassWavesError
+from ..models import Account, new_id
+from ..store import Store
+
+ROLES = ("teacher", "student", "admin")
+MIN_PASSWORD = 8
+
+#: Checked when the user does not exist, so that the answer takes as long as for one who does.
+_NOBODY = generate_password_hash(new_id())
+
+T = TypeVar("T")
+
+
+class Authenticator(Protocol):
+    """What a shop implements to log its own users in."""
+
+    def authenticate(self, username: str, password: str) -> Account | None:
+        """The account that these credentials belong to; ``None`` for any that are wrong, in about the same time."""
+
+
+def offload(function: Callable[..., T], *args: Any) -> T:
+    """Run a computation that takes long in a native thread, so that under gevent the loop goes on."""
+    try:
+        from gevent import get_hub
+        from gevent.monkey import is_module_patched
+    except ImportError:  # pragma: no cover - gevent is a dependency, yet nothing else here needs it
+        return function(*args)
+    if not is_module_patched("socket"):
+        return function(*args)
+    result: T = get_hub().threadpool.apply(function, args)
+    return result
+
+
+class StoreAuthenticator:
+    """Accounts in the store, with werkzeug's scrypt hashes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def authenticate(self, username: str, password: str) -> Account | None:
+        kept = self._store.account(canonical(username))
+        right = offload(check_password_hash, kept["password"] if kept else _NOBODY, password)
+        if kept is None or not right:
+            return None
+        return Account(kept["userId"], kept["displayName"], kept["role"])
+
+    def create(self, username: str, password: str, display_name: str, role: str) -> Account:
+        """Keep a new account.
+
+        :raises ClassWavesError: ``CONFLICT``: the name is taken; ``INVALID_PAYLOAD``: an unknown role, no name, or a
+            password below 8 characters.
+        """
+        if role not in ROLES:
+            raise ClassWavesError("INVALID_PAYLOAD", f"The role must be one of {', '.join(ROLES)}")
+        if not username.strip() or len(password) < MIN_PASSWORD:
+            raise ClassWavesError("INVALID_PAYLOAD", f"Give a name and a password of {MIN_PASSWORD} characters or more")
+        account = Account(new_id(), display_name, role)
+        kept = {
+            "userId": account.user_id,
+            "displayName": display_name,
+            "role": role,
+            "password": generate_password_hash(password),
+        }
+        if not self._store.save_account(canonical(username), kept):
+            raise ClassWavesError("CONFLICT", "This user name is taken")
+        return account
+
+
+#: The users of demo mode. They are never stored, so no production start can meet them.
+DEMO_ACCOUNTS = {
+    "teacher": Account("demo-teacher", "Demo Teacher", "teacher"),
+    "student": Account("demo-student", "Demo Student", "student"),
+}
+DEMO_PASSWORD = "classwaves"  # noqa: S105 - the public password of demo mode
+
+
+class DemoAuthenticator:
+    """The demo users, before those of another authenticator."""
+
+    def __init__(self, others: Authenticator) -> None:
+        self._others = others
+        self._hash = generate_password_hash(DEMO_PASSWORD)
+
+    def authenticate(self, username: str, password: str) -> Account | None:
+        demo = DEMO_ACCOUNTS.get(canonical(username))
+        if demo is None:
+            return self._others.authenticate(username, password)
+        return demo if offload(check_password_hash, self._hash, password) else None
+
+
+def canonical(username: str) -> str:
+    """A user name in the form in which it is kept and counted: NFKC, no case, no space around."""
+    return unicodedata.normalize("NFKC", username).strip().casefold()

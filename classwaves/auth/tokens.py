@@ -1,0 +1,131 @@
+"""Tokens: JSON Web Tokens (RFC 7519) by flask-jwt-extended, each tied to an auth session that the store must have.
+
+Imports errors, models, settings and store. REST and sockets check a token by the same function, so that a logout ends
+both. Claims: ``sub`` the user id, ``role``, ``name``, ``sid`` the auth session, ``scope`` (RFC 8693, section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token, get_jti
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError, PyJWTError
+
+from ..errors import ClassWavesError
+from ..models import Account, AuthSession, Principal, new_id
+from ..settings import Settings
+from ..store import Store
+
+#: No token of ours is longer; whatever is, is not worth a signature check.
+MAX_TOKEN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a login gives. ``expires_in`` is the access token's life in seconds."""
+
+    access: str
+    refresh: str | None
+    expires_in: int
+    auth: AuthSession
+
+
+class Tokens:
+    """Issues and checks tokens. All methods need an application context, which says whose keys are used."""
+
+    def __init__(self, app: Flask, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        if "flask-jwt-extended" not in app.extensions:
+            app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
+            manager = JWTManager(app)
+            # a shop's own @jwt_required() routes honour a logout too
+            manager.token_in_blocklist_loader(lambda header, claims: self._store.auth(claims.get("sid", "")) is None)
+
+    def login(self, account: Account) -> TokenPair:
+        """Begin an auth session for an account."""
+        auth = AuthSession(new_id(), account.user_id, account.display_name, account.role)
+        return self._issue(auth)
+
+    def guest(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
+        """Begin an auth session for a guest student, good for one classroom session and without a refresh token."""
+        auth = AuthSession(new_id(), f"guest-{new_id(9)}", display_name, "student", guest_of=session_id)
+        seconds = min(seconds, self._settings.guest_token_hours * 3600)
+        self._store.save_auth(auth, "", seconds)
+        return TokenPair(self._access(auth, seconds), None, int(seconds), auth)
+
+    def _issue(self, auth: AuthSession) -> TokenPair:
+        refresh, seconds = self._refresh(auth)
+        self._store.save_auth(auth, get_jti(refresh) or "", seconds)
+        return self._pair(auth, refresh)
+
+    def _pair(self, auth: AuthSession, refresh: str) -> TokenPair:
+        seconds = self._settings.access_token_minutes * 60
+        return TokenPair(self._access(auth, seconds), refresh, int(seconds), auth)
+
+    def _access(self, auth: AuthSession, seconds: float) -> str:
+        claims = {"role": auth.role, "name": auth.display_name, "sid": auth.id, "scope": " ".join(auth.scopes)}
+        life = timedelta(seconds=seconds)
+        token: str = create_access_token(auth.user_id, additional_claims=claims, expires_delta=life)
+        return token
+
+    def _refresh(self, auth: AuthSession) -> tuple[str, float]:
+        life = timedelta(days=self._settings.refresh_token_days)
+        token = create_refresh_token(auth.user_id, additional_claims={"sid": auth.id}, expires_delta=life)
+        return token, life.total_seconds()
+
+    def refresh(self, token: str) -> TokenPair:
+        """Exchange a refresh token. One that was exchanged before ends the auth session.
+
+        :raises ClassWavesError: ``INVALID_TOKEN``, ``TOKEN_EXPIRED``, ``SESSION_EXPIRED``, ``TOKEN_REVOKED``.
+        """
+        claims = self._claims(token, "refresh")
+        auth = self._auth(claims)
+        fresh, seconds = self._refresh(auth)
+        if not self._store.rotate_refresh(auth.id, claims["jti"], get_jti(fresh) or "", seconds):
+            raise ClassWavesError("TOKEN_REVOKED", "This refresh token was used before; log in again")
+        return self._pair(auth, fresh)
+
+    def check(self, token: str) -> Principal:
+        """Who an access token speaks for.
+
+        :raises ClassWavesError: ``INVALID_TOKEN``, ``TOKEN_EXPIRED``; ``SESSION_EXPIRED``: the auth session is gone;
+            ``SERVICE_UNAVAILABLE``.
+        """
+        claims = self._claims(token, "access")
+        return Principal(self._auth(claims), float(claims["exp"]))
+
+    def _auth(self, claims: Mapping[str, Any]) -> AuthSession:
+        auth = self._store.auth(claims["sid"])
+        if auth is None:
+            raise ClassWavesError("SESSION_EXPIRED")
+        if auth.user_id != claims["sub"]:
+            raise ClassWavesError("INVALID_TOKEN")
+        return auth
+
+    @staticmethod
+    def _claims(token: Any, kind: str) -> Mapping[str, Any]:
+        # decode_token() looks neither at the type nor at the claims that we rely on
+        if not isinstance(token, str) or len(token) > MAX_TOKEN:
+            raise ClassWavesError("INVALID_TOKEN")
+        try:
+            claims: Mapping[str, Any] = decode_token(token)
+        except ExpiredSignatureError:
+            raise ClassWavesError("TOKEN_EXPIRED") from None
+        except (PyJWTError, JWTExtendedException, ValueError, RecursionError):
+            raise ClassWavesError("INVALID_TOKEN") from None
+        strings = all(isinstance(claims.get(name), str) for name in ("sub", "sid", "jti"))
+        if claims.get("type") != kind or not strings or not isinstance(claims.get("exp"), int | float):
+            raise ClassWavesError("INVALID_TOKEN")
+        return claims
+
+
+def bearer(header: str | None) -> str | None:
+    """The token of an ``Authorization`` header (RFC 6750, section 2.1)."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -1,0 +1,181 @@
+"""What a feature is made of: its events, each with a schema, a permission and a handler, and what a handler may do.
+
+Imports errors, models, replica, store, live and hub. A feature file reads like a page of the contract; the pipeline
+runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from .errors import ClassWavesError
+from .hub import Hub
+from .live import Connection, LiveSession
+from .models import Draft, Entry, Principal, iso, new_id
+from .store.base import Appended, Seat
+
+Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
+Rule = Callable[["Context"], bool]
+
+
+class Text(fields.String):
+    """A string that UTF-8 can carry: no lone surrogates, which JSON lets through, and no NUL."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValidationError("Not a valid string.")
+        return text
+
+
+class EventSchema(Schema):
+    """The payload of an event; unknown fields are refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+def session_code() -> Text:
+    """The field ``sessionCode``, any string that could be meant as a code: whether it is one, the look-up tells."""
+    return Text(required=True, validate=validate.Length(1, 32))
+
+
+def client_message_id() -> Text:
+    """The field ``clientMessageId`` of every event that stores something."""
+    return Text(validate=validate.Length(1, 64))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One client event.
+
+    :param name: its name on the wire.
+    :param schema: what its payload must be.
+    :param allow: a name in :data:`RULES`; there is no default, so nothing is allowed by accident.
+    :param handler: called with the context and the loaded payload; what it returns goes into the ack.
+    :param arguments: where the event takes positional arguments instead of one object: their field names.
+    :param reads: the event stores nothing, so it is answered in an ended session too.
+    """
+
+    name: str
+    schema: Schema
+    allow: str
+    handler: Handler
+    arguments: tuple[str, ...] = ()
+    reads: bool = False
+
+
+class Feature:
+    """A capability of the classroom in one file: a name and the events registered with :meth:`event`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.events: list[Event] = []
+
+    def event(
+        self, name: str, *, schema: type[Schema], allow: str, arguments: Sequence[str] = (), reads: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler for a client event; see :class:`Event` for the parameters.
+
+        :raises RuntimeError: ``allow`` is not a rule.
+        """
+        if allow not in RULES:
+            raise RuntimeError(f"{name}: allow={allow!r} is not a rule; the rules are {', '.join(RULES)}")
+
+        def register(handler: Handler) -> Handler:
+            self.events.append(Event(name, schema(), allow, handler, tuple(arguments), reads))
+            return handler
+
+        return register
+
+
+@dataclass(slots=True)
+class Context:
+    """What a handler knows and may do: who asks, over which connection, in which session."""
+
+    connection: Connection
+    hub: Hub
+    event: Event
+    client_message_id: str | None = None
+    _live: LiveSession | None = None
+
+    @property
+    def principal(self) -> Principal:
+        return self.connection.principal
+
+    @property
+    def live(self) -> LiveSession:
+        """The session that the event is about. :raises RuntimeError: it is about none."""
+        if self._live is None:
+            raise RuntimeError(f"{self.event.name} is not about a session")
+        return self._live
+
+    @property
+    def is_staff(self) -> bool:
+        return self.live.is_staff(self.principal)
+
+    @property
+    def seat(self) -> Seat:
+        """This socket's place in a session's roster."""
+        return self.hub.seat(self.connection)
+
+    @property
+    def dedupe_key(self) -> str:
+        """The client's key, or one of our own: the append may be repeated after a lost answer."""
+        mine = self.client_message_id
+        return f"{self.principal.user_id}:{mine}" if mine else f"-{new_id()}"
+
+    def fences(self) -> dict[str, int]:
+        """The fences that every permission check relies on: the session's and the user's."""
+        replica = self.live.replica
+        return {name: replica.fence(name) for name in ("session", f"user:{self.principal.user_id}")}
+
+    def publish(
+        self,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        audience: str = "all",
+        members: Sequence[str] = (),
+        bumps: Sequence[str] = (),
+        id_field: str = "",
+    ) -> dict[str, Any]:
+        """Append a durable event and return what belongs into the ack: ``seq``, ``timestamp`` and the id.
+
+        The parameters are those of :class:`~classwaves.models.Draft`.
+
+        :raises StaleFence: somebody changed what the permission check relied on; the pipeline tries the event again.
+        """
+        draft = Draft(event, data, self.principal.user_id, audience, tuple(members), tuple(bumps), id_field)
+        appended = self.hub.store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences())
+        return stored(appended, id_field)
+
+
+def stored(appended: Appended | Entry, id_field: str = "") -> dict[str, Any]:
+    """The ack of a durable event, a function of its entry, so that a repeated request gets the first answer."""
+    ack: dict[str, Any] = {"seq": appended.seq, "timestamp": iso(appended.time)}
+    if id_field:
+        ack[id_field] = f"{appended.epoch}-{appended.seq}"
+    return ack
+
+
+#: Who may: a name and a check. Membership is the socket's, so all but ``connected`` mean sockets that have joined.
+RULES: dict[str, Rule] = {
+    "connected": lambda context: True,
+    "participant": lambda context: True,
+    "staff": lambda context: context.is_staff,
+    "owner": lambda context: context.live.record.owner_id == context.principal.user_id,
+    "admin": lambda context: context.principal.role == "admin",
+}
+
+
+def check(context: Context) -> None:
+    """Refuse what the event's rule does not allow. :raises ClassWavesError: ``SESSION_ENDED``, ``FORBIDDEN``."""
+    if context.live.record.status == "ended" and not context.event.reads:
+        raise ClassWavesError("SESSION_ENDED")
+    if not RULES[context.event.allow](context):
+        raise ClassWavesError("FORBIDDEN")

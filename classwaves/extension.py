@@ -1,0 +1,91 @@
+"""The extension: what a Flask shop holds in its hand.
+
+Imports everything below it; only ``app`` is above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import rest
+from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
+from .auth.tokens import Tokens
+from .events import Feature
+from .features import FEATURES
+from .hub import Hub
+from .limits import RateLimits
+from .namespace import ClassroomNamespace
+from .origins import Origins
+from .pipeline import Pipeline
+from .settings import Settings
+from .state import State
+from .store import Store, open_store
+from .transport.server import HandshakeGate, SocketIOEmitter, guard_messages, make_socketio
+
+
+class ClassWaves:
+    """The real-time layer of a classroom as a Flask extension.
+
+    One object may serve several applications: what belongs to one of them is kept in
+    ``app.extensions["classwaves"]``, a :class:`~classwaves.state.State`.
+
+    :param app: registered at once if given; else call :meth:`init_app`.
+    :param features: the capabilities; the built-in ones unless given.
+    :param authenticator: made from the application's store; by default the accounts are in the store.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        features: Sequence[Feature] = FEATURES,
+        authenticator: Callable[[Store], Authenticator] = StoreAuthenticator,
+    ) -> None:
+        self._features = tuple(features)
+        self._authenticator = authenticator
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Register on an application: the Socket.IO namespace ``/``, the REST API and ``/healthz``, ``/readyz``.
+
+        The application's configuration is read now; later changes have no effect.
+
+        :raises RuntimeError: ClassWaves is registered on this application already.
+        :raises SettingsError: see :meth:`classwaves.settings.Settings.load`.
+        """
+        if "classwaves" in app.extensions:
+            raise RuntimeError("ClassWaves is registered on this app already; call init_app() once per app")
+        settings = Settings.load(app.config)
+        app.config["JWT_SECRET_KEY"] = settings.jwt_secret_key
+        app.config["SECRET_KEY"] = app.config.get("SECRET_KEY") or settings.secret_key
+        app.extensions["classwaves"] = self._build(app, settings)
+        rest.register(app, settings)
+        if settings.trusted_proxies:  # outside Socket.IO, which needs the client's address and origin too
+            hops = settings.trusted_proxies
+            app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+    def _build(self, app: Flask, settings: Settings) -> State:
+        store, origins, limits = open_store(settings), Origins(settings), RateLimits(settings)
+        tokens = Tokens(app, store, settings)
+        authenticator = self._authenticator(store)
+        if settings.demo:
+            authenticator = DemoAuthenticator(authenticator)
+        socketio = make_socketio(app, settings, origins)
+        namespace = ClassroomNamespace(app, socketio, tokens, limits)
+        hub = Hub(
+            store,
+            SocketIOEmitter(socketio),
+            settings,
+            on_auth_ended=namespace.auth_ended,
+            live_auths=namespace.live_auths,
+        )
+        pipeline = Pipeline(self._features, hub, limits)
+        namespace.bind(hub, pipeline)
+        socketio.on_namespace(namespace)
+        guard_messages(socketio, namespace.note_size, namespace.refuse_packet)
+        app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings)  # type: ignore[method-assign]
+        return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio)

@@ -1,0 +1,292 @@
+"""All sessions on this worker: opened with the first participant here, dropped after the last, kept right meanwhile.
+
+Imports errors, models, store, live and scheduler. It is the feed's listener and the worker's voice among the others:
+its lease, the departures of its sockets, the settling of what dead workers left.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import ClassWavesError, StoreUnavailable
+from .live import Connection, Emitter, LiveSession
+from .models import Entry, SessionRecord, new_id, normalize_code
+from .scheduler import Scheduler
+from .settings import Settings
+from .store import Store
+from .store.base import Seat
+
+logger = logging.getLogger(__name__)
+
+
+class _Slot:
+    """A session's place in the hub. Loading and dropping exclude each other by ``lock``."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.live: LiveSession | None = None
+
+
+class _Silence:
+    """The emitter of a session that is loaded only to be read."""
+
+    def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None:
+        pass
+
+    def enter(self, sid: str, room: str) -> None:
+        pass
+
+    def leave(self, sid: str, room: str) -> None:
+        pass
+
+
+class Hub:
+    """The sessions of one worker.
+
+    :param store: the log and the roster.
+    :param emitter: the worker's sockets.
+    :param on_auth_ended: called with the id of an auth session that is over.
+    :param live_auths: the ids of the auth sessions whose sockets are open here.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        emitter: Emitter,
+        settings: Settings,
+        *,
+        on_auth_ended: Callable[[str], None],
+        live_auths: Callable[[], list[str]],
+    ) -> None:
+        self.store = store
+        self.emitter = emitter
+        self.settings = settings
+        self.scheduler = Scheduler()
+        self.worker = new_id(9)
+        self._on_auth_ended = on_auth_ended
+        self._live_auths = live_auths
+        self._lock = threading.Lock()
+        self._slots: dict[str, _Slot] = {}
+        self._codes: dict[str, str] = {}
+        self._started = False
+        self._trouble_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to listen and to renew; the first socket calls it, so that no thread exists before a fork."""
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        self.store.start(self)
+        settings = self.settings
+        self.scheduler.after(0, self._renew)
+        self.scheduler.every(settings.renew, self._renew)
+        self.scheduler.every(settings.renew, self._compare_positions)
+        self.scheduler.every(settings.renew, self._settle_others)
+        self.scheduler.every(settings.auth_check, self._check_auths)
+        self.scheduler.every(3600, self._touch)
+
+    def close(self) -> None:
+        self.scheduler.close()
+        self.store.close()
+
+    # sessions
+
+    def find(self, code: str) -> str:
+        """The id of the session with this code; no round trip if it is served here.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``.
+        """
+        canonical = normalize_code(code)
+        if canonical is None:
+            raise ClassWavesError("SESSION_NOT_FOUND")
+        session_id = self._codes.get(canonical) or self.store.session_id(canonical)
+        if session_id is None:
+            raise ClassWavesError("SESSION_NOT_FOUND")
+        return session_id
+
+    @contextmanager
+    def serving(self, session_id: str) -> Iterator[LiveSession]:
+        """The live session, kept at least until the block ends."""
+        live = self.acquire(session_id)
+        try:
+            yield live
+        finally:
+            self.release(session_id)
+
+    def acquire(self, session_id: str) -> LiveSession:
+        """The live session, opened if need be, until :meth:`release` is called as often.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``, ``SERVICE_UNAVAILABLE``.
+        """
+        with self._lock:
+            slot = self._slots.setdefault(session_id, _Slot())
+            slot.users += 1
+        try:
+            with slot.lock:
+                if slot.live is None:
+                    self._open(session_id, slot)
+                assert slot.live is not None  # noqa: S101 - for the type checker
+                return slot.live
+        except BaseException:
+            self.release(session_id)
+            raise
+
+    def _open(self, session_id: str, slot: _Slot) -> None:
+        self.start()
+        live = slot.live = LiveSession(session_id, self.store, self.emitter, self.settings)
+        try:
+            self.store.serve(self.worker, session_id)
+            self.store.subscribe(session_id)
+            live.load()
+            self._codes[live.record.code] = session_id
+        except BaseException:
+            slot.live = None
+            self._close(session_id, None)
+            raise
+
+    def release(self, session_id: str) -> None:
+        with self._lock:
+            slot = self._slots[session_id]
+            slot.users -= 1
+            if slot.users:
+                return
+        self._drop(session_id, slot)
+
+    def _drop(self, session_id: str, slot: _Slot) -> None:
+        with slot.lock:
+            with self._lock:
+                if slot.users or self._slots.get(session_id) is not slot:
+                    return  # somebody came meanwhile
+            live, slot.live = slot.live, None
+            if live:
+                self._close(session_id, live)
+            with self._lock:
+                if not slot.users:
+                    del self._slots[session_id]
+
+    def _close(self, session_id: str, live: LiveSession | None) -> None:
+        self.store.unsubscribe(session_id)
+        record = live.replica.record if live else None
+        try:
+            self.store.unserve(self.worker, session_id)
+            if record:
+                self._codes.pop(record.code, None)
+                self.touch(record)
+        except StoreUnavailable:
+            logger.info("a session was dropped while the store was away; its lease settles it")
+
+    def touch(self, record: SessionRecord) -> None:
+        """Let a session's data live on: for a while after its end, or as long as it may lie idle."""
+        settings = self.settings
+        seconds = settings.retention_hours * 3600 if record.status == "ended" else settings.idle_days * 86400
+        self.store.expire(record, seconds)
+
+    def view(self, session_id: str) -> LiveSession:
+        """The session for reading: the live one, or one loaded for the moment in one round trip."""
+        slot = self._slots.get(session_id)
+        if slot and (live := slot.live) and live.replica.record:
+            return live
+        live = LiveSession(session_id, self.store, _Silence(), self.settings)
+        live.load()
+        return live
+
+    def refresh(self, live: LiveSession) -> None:
+        """Before another try: what :meth:`view` gave may be behind."""
+        if self._live(live.id) is live:
+            live.catch_up()
+
+    def live_sessions(self) -> list[LiveSession]:
+        with self._lock:
+            slots = list(self._slots.values())
+        return [slot.live for slot in slots if slot.live]
+
+    # departures
+
+    def depart(self, connection: Connection, live: LiveSession, grace: float) -> None:
+        """A socket ended by itself, or did not get in: after the grace its seat goes, and this use of the session.
+
+        A socket that has meanwhile taken the seat again keeps it.
+        """
+
+        def settle() -> None:
+            with connection.lock:
+                if live.id not in connection.seats:
+                    self.store.vanish(live.id, self.seat(connection))
+            self.release(live.id)
+
+        self.scheduler.after(grace, settle)
+
+    def seat(self, connection: Connection) -> Seat:
+        """A socket's place in the rosters, unlike any other on any worker."""
+        return Seat(connection.principal.user_id, f"{self.worker}:{connection.sid}")
+
+    # the feed
+
+    def on_entry(self, session_id: str, entry: Entry) -> None:
+        if live := self._live(session_id):
+            live.on_entry(entry)
+            if live.claim_checkpoint():
+                self.scheduler.after(0, live.write_checkpoint)
+
+    def on_ephemeral(self, session_id: str, message: dict[str, Any]) -> None:
+        if live := self._live(session_id):
+            live.on_ephemeral(message)
+
+    def _live(self, session_id: str) -> LiveSession | None:
+        slot = self._slots.get(session_id)
+        return slot.live if slot else None
+
+    def on_control(self, message: dict[str, Any]) -> None:
+        if auth_id := message.get("authEnded"):
+            self._on_auth_ended(auth_id)
+
+    def on_reconnect(self) -> None:
+        """The feed was away. First the lease, so that nobody takes this worker for dead; then every session."""
+        self._trouble_at = time.monotonic()
+        self.scheduler.after(0, self._renew)
+        for live in self.live_sessions():
+            self.scheduler.after(0, live.verify)
+        self.scheduler.after(0, self._check_auths)
+
+    # housekeeping
+
+    def _renew(self) -> None:
+        try:
+            self.store.renew(self.worker, self.settings.lease)
+        except StoreUnavailable:
+            self._trouble_at = time.monotonic()
+            raise
+
+    def _compare_positions(self) -> None:
+        """A wake-up may get lost; one pipelined read finds out."""
+        lives = {live.id: live for live in self.live_sessions()}
+        if not lives:
+            return
+        for session_id, seq in self.store.positions(list(lives)).items():
+            if seq > lives[session_id].replica.seq:
+                lives[session_id].catch_up()
+
+    def _settle_others(self) -> None:
+        """What workers left that died, and who has been away for so long that they have left."""
+        if time.monotonic() - self._trouble_at > self.settings.lease:
+            self.store.sweep()
+        for session_id in self.store.due_absences(self.settings.left_after):
+            self.store.expire_absent(session_id, self.settings.left_after)
+
+    def _check_auths(self) -> None:
+        """The control channel may lose: ask for the auth sessions of all sockets here."""
+        if auth_ids := self._live_auths():
+            for auth_id in self.store.missing_auths(auth_ids):
+                self._on_auth_ended(auth_id)
+
+    def _touch(self) -> None:
+        for live in self.live_sessions():
+            if live.replica.record:
+                self.touch(live.replica.record)

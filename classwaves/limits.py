@@ -1,0 +1,81 @@
+"""Rate limits, by the ``limits`` library: events in this process, logins and joins over all workers.
+
+Imports errors and settings. Keys are users and names; an address alone has wide limits, because a school has one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from .errors import ClassWavesError, StoreUnavailable
+from .settings import Settings
+
+#: What is counted in this process only, so that it costs no round trip.
+LOCAL = frozenset({"event"})
+
+
+class RateLimits:
+    """The limits of one application, each named as its setting is (``CLASSWAVES_<NAME>_RATE``)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._enabled = settings.ratelimit_enabled
+        self._items: dict[str, list[RateLimitItem]] = {
+            name: parse_many(getattr(settings, f"{name}_rate"))
+            for name in ("login", "login_name", "guest", "guess", "connect", "event")
+        }
+        self._local = FixedWindowRateLimiter(MemoryStorage())
+        self._shared = self._local
+        if settings.store_kind == "redis":
+            self._shared = FixedWindowRateLimiter(_redis_storage(settings))
+
+    def hit(self, name: str, *key: str) -> None:
+        """Count one try.
+
+        :raises ClassWavesError: ``RATE_LIMIT`` with ``retryAfterMs``; ``SERVICE_UNAVAILABLE``.
+        """
+        self._apply(name, key, count=True)
+
+    def check(self, name: str, *key: str) -> None:
+        """Raise what :meth:`hit` would raise, without counting."""
+        self._apply(name, key, count=False)
+
+    def _apply(self, name: str, key: tuple[str, ...], *, count: bool) -> None:
+        if not self._enabled:
+            return
+        limiter = self._local if name in LOCAL else self._shared
+        parts = (name, _digest(key))
+        try:
+            for item in self._items[name]:
+                if not (limiter.hit(item, *parts) if count else limiter.test(item, *parts)):
+                    wait = max(0.0, limiter.get_window_stats(item, *parts).reset_time - time.time())
+                    raise ClassWavesError("RATE_LIMIT", retry_after_ms=int(wait * 1000) + 1)
+        except ClassWavesError:
+            raise
+        except Exception as error:  # the storage is Redis, and away
+            raise StoreUnavailable from error
+
+
+def _digest(key: tuple[str, ...]) -> str:
+    """Names and addresses do not belong into the store's key names."""
+    return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _redis_storage(settings: Settings) -> Storage:
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    options: dict[str, Any] = {
+        "socket_timeout": settings.redis_timeout,
+        "socket_connect_timeout": settings.redis_timeout,
+        "retry": Retry(NoBackoff(), 1),
+        "key_prefix": f"{settings.redis_prefix}:limit",
+    }
+    storage = storage_from_string(settings.redis_url, **options)
+    assert isinstance(storage, Storage)  # noqa: S101 - the scheme has no async+ in it
+    return storage

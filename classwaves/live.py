@@ -1,0 +1,483 @@
+"""One session on this worker: its replica, its newest entries, the sockets here, and delivery to them in order.
+
+Imports errors, models, replica and store. The rule that keeps it free of deadlocks: nothing asks the store for
+anything while it holds ``lock``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .errors import ClassWavesError, StoreUnavailable
+from .models import Entry, Principal, SessionRecord, iso
+from .replica import FOLD_VERSION, Replica
+from .settings import Settings
+from .store.base import Checkpoint, Loaded, Store
+
+logger = logging.getLogger(__name__)
+
+#: How many entries are read from the log at once.
+PAGE = 500
+#: What an event's frame adds to its entry, about, in bytes.
+FRAME = 120
+
+
+class Emitter(Protocol):
+    """How a session reaches its sockets on this worker. Nothing here blocks."""
+
+    def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None: ...
+
+    def enter(self, sid: str, room: str) -> None: ...
+
+    def leave(self, sid: str, room: str) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """A socket whose token was checked. ``seats``: the sessions it has a place in; ``lock`` keeps its events in order."""
+
+    sid: str
+    eio_sid: str
+    principal: Principal
+    address: str
+    seats: dict[str, LiveSession] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    closed: bool = False
+    packet_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Member:
+    """A socket of this worker that joined the session."""
+
+    principal: Principal
+    staff: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a client was: the highest ``seq`` it has seen, in which numbering."""
+
+    since_seq: int
+    epoch: str
+
+
+@dataclass(slots=True)
+class Ring:
+    """The newest entries, bounded in number and bytes."""
+
+    entries: int
+    bytes: int
+    items: deque[Entry] = field(default_factory=deque)
+    size: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.items.append(entry)
+        self.size += entry.size
+        while len(self.items) > self.entries or self.size > self.bytes:
+            self.size -= self.items.popleft().size
+
+    def clear(self) -> None:
+        self.items.clear()
+        self.size = 0
+
+    def starts_after(self, newest: int) -> int:
+        """The seq before the oldest entry held; ``newest`` if there is none."""
+        return self.items[0].seq - 1 if self.items else newest
+
+    def get(self, seq: int) -> Entry | None:
+        index = seq - self.items[0].seq if self.items else -1
+        return self.items[index] if 0 <= index < len(self.items) else None
+
+
+class LiveSession:
+    """A session that sockets of this worker have joined, or are joining.
+
+    :param session_id: the internal id, which names the rooms.
+    :param store: read when the feed has left a gap.
+    :param emitter: the sockets.
+    """
+
+    def __init__(self, session_id: str, store: Store, emitter: Emitter, settings: Settings) -> None:
+        self.id = session_id
+        self.lock = threading.RLock()
+        self.replica = Replica()
+        self.statuses: dict[str, str] = {}
+        self.members: dict[str, Member] = {}
+        self.room = f"session:{session_id}"
+        self.staff_room = f"session:{session_id}:staff"
+        self._store = store
+        self._emitter = emitter
+        self._settings = settings
+        self._ring = Ring(settings.ring_entries, settings.ring_bytes)
+        self._repair = threading.Lock()
+        self._holding = True  # until the first load, and while the log is read
+        self._held: list[Entry] = []
+        self._waiting: list[tuple[int, threading.Event]] = []
+        self._repairing: set[str] = set()
+        self._checkpoint_seq = 0
+        self._checkpoint_size = 0
+
+    @property
+    def record(self) -> SessionRecord:
+        """The session's record. :raises ClassWavesError: ``SESSION_NOT_FOUND``: the log does not tell of one."""
+        if self.replica.record is None:
+            raise ClassWavesError("SESSION_NOT_FOUND")
+        return self.replica.record
+
+    def is_staff(self, principal: Principal) -> bool:
+        return self.record.is_staff(principal.user_id, principal.role)
+
+    # the way from the store to the replica
+
+    def load(self) -> None:
+        """Take the session from the store, whole, and then what the feed brought meanwhile.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``.
+        """
+        try:
+            loaded = self._store.load(self.id, FOLD_VERSION)
+            if loaded is None:
+                raise ClassWavesError("SESSION_NOT_FOUND")
+            replica = folded(loaded)
+        except BaseException:
+            self._stop_holding()
+            raise
+        with self.lock:
+            self.replica = replica
+            self.statuses = loaded.statuses
+            self._ring.clear()
+            for entry in loaded.tail:
+                self._ring.add(entry)
+            self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
+            self._checkpoint_size = len(loaded.checkpoint or "")
+            self._release_held()
+
+    def _stop_holding(self) -> None:
+        """The log could not be read: what was held comes again from the log, with the next wake-up."""
+        with self.lock:
+            self._held, self._holding = [], False
+
+    def _release_held(self) -> None:
+        held, self._held, self._holding = self._held, [], False
+        for entry in held:
+            self.on_entry(entry)
+
+    def on_entry(self, entry: Entry) -> None:
+        """An entry came along the feed: the next one, one known already, or one beyond a gap."""
+        with self.lock:
+            if self._holding:
+                self._held.append(entry)
+            elif entry.epoch != self.replica.epoch:
+                self._in_background(self.reload)
+            elif entry.seq == self.replica.seq + 1:
+                self._advance(entry)
+            elif entry.seq > self.replica.seq:
+                self._in_background(self.catch_up)
+            elif (known := self._ring.get(entry.seq)) and known != entry:
+                self._in_background(self.verify)  # the store has numbered anew what it had lost
+
+    def _in_background(self, task: Callable[[], None]) -> None:
+        """Run a repair, which asks the store, in a thread of its own; one of a kind at a time."""
+        name = task.__name__
+        if name in self._repairing:
+            return
+        self._repairing.add(name)
+
+        def run() -> None:
+            try:
+                task()
+            except ClassWavesError as error:
+                logger.warning("a session could not be repaired: %s", error.code)
+            finally:
+                self._repairing.discard(name)
+
+        threading.Thread(target=run, name="classwaves-repair", daemon=True).start()
+
+    def _advance(self, entry: Entry) -> None:
+        self.replica.apply(entry)
+        self._ring.add(entry)
+        self._deliver(entry)
+        for seq, event in [waiter for waiter in self._waiting if waiter[0] <= entry.seq]:
+            self._waiting.remove((seq, event))
+            event.set()
+
+    def catch_up(self) -> None:
+        """Read from the log what the replica lacks, and deliver it in order.
+
+        :raises StoreUnavailable: the log could not be read; the next wake-up tries again.
+        """
+        with self._repair:
+            with self.lock:
+                self._holding = True
+            try:
+                while not self._read_page():
+                    pass
+            except BaseException:
+                self._stop_holding()
+                raise
+
+    def _read_page(self) -> bool:
+        """Apply one page of the log; true when the replica is at its end."""
+        after = self.replica.seq
+        entries = self._store.read(self.id, after, PAGE)
+        if entries and entries[0].seq != after + 1:
+            self._take_anew()  # trimmed meanwhile: start again from the checkpoint
+            return True
+        with self.lock:
+            for entry in entries:
+                self._advance(entry)
+            if len(entries) == PAGE:
+                return False
+            self._held = [entry for entry in self._held if entry.seq > self.replica.seq]
+            if self._held and self._held[0].seq != self.replica.seq + 1:
+                return False
+            self._release_held()
+            return True
+
+    def reach(self, seq: int) -> None:
+        """Return when the replica is at ``seq``: the feed brings it, and if it does not, the log is read."""
+        with self.lock:
+            if self.replica.seq >= seq:
+                return
+            event = threading.Event()
+            self._waiting.append((seq, event))
+        if not event.wait(0.25):
+            with self.lock:
+                self._waiting = [waiter for waiter in self._waiting if waiter[1] is not event]
+            self.catch_up()
+
+    def verify(self) -> None:
+        """After the store was away: does it still have what this replica saw? If not, another numbering starts."""
+        with self.lock:
+            mine = self._ring.items[-1] if self._ring.items else None
+            epoch = self.replica.epoch
+        found = self._store.read(self.id, mine.seq - 1, 1) if mine else []
+        if mine and (not found or found[0] != mine):
+            logger.error("the store has lost acknowledged events of a session; a new epoch starts")
+            self._store.new_epoch(self.id, epoch)
+            self.reload()
+        else:
+            self.catch_up()
+            self._refresh_statuses()
+
+    def _refresh_statuses(self) -> None:
+        """What was said of statuses while the feed was away was missed."""
+        loaded = self._store.load(self.id, FOLD_VERSION)
+        with self.lock:
+            before = {user_id: self.status_of(user_id) for user_id in self.replica.participants}
+            self.statuses = loaded.statuses if loaded else {}
+            for user_id, status in before.items():
+                if self.status_of(user_id) != status:
+                    self._announce(user_id, self.status_of(user_id), int(time.time() * 1000))
+
+    def reload(self) -> None:
+        """Start again from the store, and tell every socket to start again from the snapshot."""
+        with self._repair:
+            self._take_anew()
+
+    def _take_anew(self) -> None:
+        with self.lock:
+            before, self._holding = self.replica, True
+        self.load()
+        with self.lock:
+            if before.epoch != self.replica.epoch or before.seq != self.replica.seq:
+                for sid, member in self.members.items():
+                    self._emitter.emit("sessionJoined", self.snapshot(member.principal), [sid])
+
+    # the way to the sockets
+
+    def enter(self, sid: str, principal: Principal, snapshot: dict[str, Any]) -> None:
+        """Let a socket in. Called with ``lock`` held since the snapshot was made, so that no event falls between."""
+        staff = self.is_staff(principal)
+        self.members[sid] = Member(principal, staff)
+        self._emitter.enter(sid, self.room)
+        if staff:
+            self._emitter.enter(sid, self.staff_room)
+        self._emitter.emit("sessionJoined", snapshot, [sid])
+
+    def remove(self, sid: str) -> None:
+        """Deliver nothing more to this socket."""
+        with self.lock:
+            if self.members.pop(sid, None):
+                self._emitter.leave(sid, self.room)
+                self._emitter.leave(sid, self.staff_room)
+
+    def sockets_of(self, user_ids: Iterable[str]) -> list[str]:
+        wanted = set(user_ids)
+        return [sid for sid, member in self.members.items() if member.principal.user_id in wanted]
+
+    def _deliver(self, entry: Entry) -> None:
+        draft = entry.draft
+        if draft.audience == "presence":
+            change = draft.data["change"]
+            status = {"joined": "active", "returned": "active"}.get(change, change)
+            self.statuses[draft.author] = status
+            self._announce(draft.author, status, entry.time)
+            if change == "left":
+                self.statuses.pop(draft.author, None)
+            return
+        if draft.event == "sessionChanged":
+            self._staff_may_have_changed()
+        if to := self._recipients(entry):
+            self._emitter.emit(draft.event, entry.payload(self.record.code), to)
+
+    def _recipients(self, entry: Entry) -> str | list[str]:
+        match entry.draft.audience:
+            case "all":
+                return self.room
+            case "staff":
+                return self.staff_room
+            case "user" | "group":
+                return [
+                    sid for sid, member in self.members.items() if entry.is_for(member.principal.user_id, member.staff)
+                ]
+        return []
+
+    def _staff_may_have_changed(self) -> None:
+        for sid, member in self.members.items():
+            staff = self.is_staff(member.principal)
+            if staff != member.staff:
+                member.staff = staff
+                (self._emitter.enter if staff else self._emitter.leave)(sid, self.staff_room)
+
+    def on_ephemeral(self, message: dict[str, Any]) -> None:
+        """Something without a seq came along the feed."""
+        if "reset" in message:
+            self._in_background(self.reload)
+        elif "presence" in message:
+            with self.lock:
+                self.statuses[message["userId"]] = message["presence"]
+                self._announce(message["userId"], message["presence"], message["time"])
+
+    def _announce(self, user_id: str, status: str, milliseconds: int) -> None:
+        display_name, role = self.replica.known.get(user_id, ["", ""])
+        payload = {
+            "sessionCode": self.record.code,
+            "userId": user_id,
+            "status": status,
+            "displayName": display_name,
+            "role": role,
+            "timestamp": iso(milliseconds),
+        }
+        self._emitter.emit("presenceUpdated", payload, self.room, skip=self.sockets_of([user_id]))
+
+    # what a joiner is told
+
+    def status_of(self, user_id: str) -> str:
+        participant = self.replica.participants.get(user_id)
+        if participant is None or not participant.connected:
+            return "disconnected"
+        return self.statuses.get(user_id, "active")
+
+    def participants(self) -> list[dict[str, Any]]:
+        """All participants in the contract's shape, in the order in which they joined."""
+        return [
+            {
+                "userId": participant.user_id,
+                "displayName": participant.display_name,
+                "role": participant.role,
+                "status": self.status_of(participant.user_id),
+                "joinedAt": iso(participant.joined_at),
+            }
+            for participant in self.replica.participants.values()
+        ]
+
+    def snapshot(self, principal: Principal, missed: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """``sessionJoined`` for one participant; ``missed`` is ``None`` unless everything missed is in it."""
+        record, staff = self.record, self.is_staff(principal)
+        participants = self.participants()
+        mine = next((item for item in participants if item["userId"] == principal.user_id), {})
+        settings = dict(record.settings)
+        if not staff:
+            del settings["rosterUserIds"]
+        return {
+            "sessionCode": record.code,
+            "title": record.title,
+            "participants": participants,
+            "status": record.status,
+            "seq": self.replica.seq,
+            "epoch": self.replica.epoch,
+            "self": {**mine, "staff": staff},
+            "groups": [],
+            "activity": None,
+            "hands": [],
+            "settings": settings,
+            "recovered": missed is not None,
+            "missed": missed or [],
+        }
+
+    def older(self, resume: Resume | None) -> list[Entry] | None:
+        """What a resuming client missed from before the ring, read from the log; ``None`` if it must start again.
+
+        Called without ``lock``; :meth:`missed` joins it with the ring.
+        """
+        if resume is None or resume.epoch != self.replica.epoch or resume.since_seq > self.replica.seq:
+            return None
+        entries: list[Entry] = []
+        position = resume.since_seq
+        while position < self._ring.starts_after(self.replica.seq):
+            page = self._store.read(self.id, position, PAGE)
+            if not page or page[0].seq != position + 1:
+                return None  # trimmed
+            entries += page
+            position = page[-1].seq
+            if len(entries) > self._settings.resume_entries * 4:
+                return None  # more than anybody gets, even if some of it is for others
+        return entries
+
+    def missed(
+        self, principal: Principal, resume: Resume | None, older: list[Entry] | None
+    ) -> list[dict[str, Any]] | None:
+        """Everything after the client's position that was addressed to it, or ``None``. Called with ``lock`` held."""
+        if resume is None or older is None or resume.epoch != self.replica.epoch:
+            return None
+        position = older[-1].seq if older else resume.since_seq
+        if position < self._ring.starts_after(self.replica.seq):
+            return None  # the ring moved on by more than the page that was read
+        entries = [*older, *(entry for entry in self._ring.items if entry.seq > position)]
+        code, staff = self.record.code, self.is_staff(principal)
+        mine = [entry for entry in entries if entry.is_for(principal.user_id, staff)]
+        settings = self._settings
+        if len(mine) > settings.resume_entries or sum(e.size + FRAME for e in mine) > settings.resume_bytes:
+            return None
+        return [{"event": entry.draft.event, "data": entry.payload(code)} for entry in mine]
+
+    # checkpoints
+
+    def claim_checkpoint(self) -> bool:
+        """Whether the tail is as long as about half of what is folded; if so, the caller writes the checkpoint."""
+        with self.lock:
+            tail = self.replica.seq - self._checkpoint_seq
+            if tail < max(self._settings.checkpoint_entries, self._checkpoint_size // 400):
+                return False
+            self._checkpoint_seq = self.replica.seq
+            return True
+
+    def write_checkpoint(self) -> None:
+        with self.lock:
+            replica = self.replica
+            checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())
+            self._checkpoint_seq, self._checkpoint_size = replica.seq, len(checkpoint.body)
+        try:
+            self._store.save_checkpoint(self.id, checkpoint)
+        except StoreUnavailable:
+            with self.lock:
+                self._checkpoint_seq = 0  # the next entry claims it again
+
+
+def folded(loaded: Loaded) -> Replica:
+    """The replica that a store's checkpoint and tail make."""
+    replica = Replica.load(loaded.checkpoint) if loaded.checkpoint else Replica()
+    replica.epoch = loaded.epoch
+    if loaded.tail and loaded.tail[0].seq > replica.seq + 1:
+        replica.seq = loaded.tail[0].seq - 1  # a log trimmed without a checkpoint of this fold: take what there is
+    for entry in loaded.tail:
+        replica.apply(entry)
+    return replica

@@ -1,0 +1,199 @@
+"""The plain data of ClassWaves: frozen dataclasses without behaviour of their own beyond reading and writing them.
+
+Imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+CODE_LENGTH = 6
+
+#: What a session's ``settings`` are when nobody set them.
+DEFAULT_SESSION_SETTINGS: dict[str, Any] = {
+    "access": "code",
+    "rosterUserIds": [],
+    "coTeacherIds": [],
+    "maxParticipants": 1000,
+    "guestsAllowed": True,
+    "waitingRoom": False,
+    "transcriptAudience": "everyone",
+    "fileSharing": True,
+}
+
+
+def new_id(length: int = 16) -> str:
+    """An opaque random id of URL-safe characters with ``length`` bytes of randomness."""
+    return secrets.token_urlsafe(length)
+
+
+def new_code() -> str:
+    """A random session code: 6 characters without the ones that are easily confused."""
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def normalize_code(text: str) -> str | None:
+    """A session code as people type it, made canonical; ``None`` if no session can have it."""
+    code = text.strip().upper()
+    return code if len(code) == CODE_LENGTH and all(char in CODE_ALPHABET for char in code) else None
+
+
+def iso(milliseconds: int) -> str:
+    """A time in milliseconds since the epoch as ISO 8601 in UTC with milliseconds and ``Z``."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as an authenticator knows them; ``role`` is ``teacher``, ``student`` or ``admin``."""
+
+    user_id: str
+    display_name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSession:
+    """A login, the claim ``sid`` of its tokens (RFC 7519). ``guest_of`` is the one session that a guest may enter."""
+
+    id: str
+    user_id: str
+    display_name: str
+    role: str
+    scopes: tuple[str, ...] = ()
+    guest_of: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "scopes": list(self.scopes)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> AuthSession:
+        return cls(**{**data, "scopes": tuple(data["scopes"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: an auth session and the moment, in seconds since the epoch, when the token presented ends."""
+
+    auth: AuthSession
+    expires_at: float
+
+    @property
+    def user_id(self) -> str:
+        return self.auth.user_id
+
+    @property
+    def role(self) -> str:
+        return self.auth.role
+
+    @property
+    def display_name(self) -> str:
+        return self.auth.display_name
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What a classroom session is apart from its events. ``created_at`` is in milliseconds since the epoch."""
+
+    id: str
+    code: str
+    title: str
+    owner_id: str
+    created_at: int
+    status: str = "created"
+    settings: Mapping[str, Any] = field(default_factory=lambda: dict(DEFAULT_SESSION_SETTINGS))
+
+    def is_staff(self, user_id: str, role: str) -> bool:
+        """Whether this user is the owner, a co-teacher or an admin."""
+        return role == "admin" or user_id == self.owner_id or user_id in self.settings["coTeacherIds"]
+
+    def with_changes(self, **changes: Any) -> SessionRecord:
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "settings": dict(self.settings)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SessionRecord:
+        return cls(**{**data, "settings": {**DEFAULT_SESSION_SETTINGS, **data["settings"]}})
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A user who joined over a socket and has neither left nor been removed. ``connected`` is false after the grace."""
+
+    user_id: str
+    display_name: str
+    role: str
+    joined_at: int
+    connected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A durable event before the store gave it a place in the log.
+
+    :param event: the event's name on the wire, or an internal name that clients never see.
+    :param data: its payload without ``sessionCode``, ``seq`` and ``timestamp``, which delivery adds.
+    :param author: the user who caused it; empty if nobody did.
+    :param audience: ``all``, ``staff``, ``user`` (those in ``members``), ``group`` (those in ``members``, and staff),
+        ``presence`` (a fact about its author that the others hear of as ``presenceUpdated``) or ``none``.
+    :param members: the user ids that ``user`` and ``group`` mean, as they were when it happened.
+    :param bumps: the fences that this event moves.
+    :param id_field: the payload key under which delivery adds the entry's id, such as ``messageId``.
+    """
+
+    event: str
+    data: Mapping[str, Any]
+    author: str = ""
+    audience: str = "all"
+    members: tuple[str, ...] = ()
+    bumps: tuple[str, ...] = ()
+    id_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A durable event in its place: ``seq`` in the numbering ``epoch``, ``time`` in milliseconds since the epoch.
+
+    ``size`` is what its draft takes in the log, in bytes.
+    """
+
+    seq: int
+    epoch: str
+    time: int
+    draft: Draft
+    size: int = field(default=0, compare=False)
+
+    @property
+    def id(self) -> str:
+        """The opaque id that every worker derives alike, so that a repeated request gets the first answer."""
+        return f"{self.epoch}-{self.seq}"
+
+    def payload(self, code: str) -> dict[str, Any]:
+        """The event's payload as clients receive it."""
+        draft = self.draft
+        body = {"sessionCode": code, **draft.data, "seq": self.seq, "timestamp": iso(self.time)}
+        if draft.id_field:
+            body[draft.id_field] = self.id
+        return body
+
+    def is_for(self, user_id: str, staff: bool) -> bool:
+        """Whether this entry was addressed to a user, who was or was not staff."""
+        match self.draft.audience:
+            case "all":
+                return True
+            case "staff":
+                return staff
+            case "group":
+                return staff or user_id in self.draft.members
+            case "user":
+                return user_id in self.draft.members
+            case _:
+                return False

@@ -1,0 +1,134 @@
+"""The Flask-SocketIO namespace ``/``: tokens checked on connect, every event into the pipeline, departures noted.
+
+Imports what the pipeline imports, auth and transport.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask
+from flask_socketio import ConnectionRefusedError as Refused
+from flask_socketio import Namespace, SocketIO
+
+from .auth.tokens import Tokens, bearer
+from .errors import ClassWavesError
+from .hub import Hub
+from .limits import RateLimits
+from .live import Connection
+from .models import Principal
+from .pipeline import Pipeline
+from .transport.server import close_transport
+
+logger = logging.getLogger(__name__)
+
+#: What ``connect_error`` says; anything else that keeps a client out may pass, and closes the transport instead.
+REFUSALS = {
+    "AUTH_REQUIRED": "Authentication required",
+    "SESSION_EXPIRED": "Session expired",
+    "INVALID_TOKEN": "Invalid authentication token",
+    "TOKEN_EXPIRED": "Invalid authentication token",
+}
+
+
+class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no types
+    """Every socket of the classroom on this worker."""
+
+    def __init__(self, app: Flask, sio: SocketIO, tokens: Tokens, limits: RateLimits) -> None:
+        super().__init__("/")
+        self._app = app
+        self._sio = sio
+        self._tokens = tokens
+        self._limits = limits
+        self.connections: dict[str, Connection] = {}
+        self._by_transport: dict[str, str] = {}
+        self.hub: Hub
+        self.pipeline: Pipeline
+
+    def bind(self, hub: Hub, pipeline: Pipeline) -> None:
+        """The hub needs the namespace and the namespace the hub: this closes the circle."""
+        self.hub, self.pipeline = hub, pipeline
+
+    def trigger_event(self, event: str, sid: str, *args: Any) -> Any:
+        """Everything comes through here. A client can send an event *named* ``connect``: that is an unknown event."""
+        manager = self._sio.server.manager
+        if event in ("connect", "disconnect") and not manager.is_connected(sid, "/"):
+            return self._connect(sid, *args) if event == "connect" else self._disconnect(sid)
+        connection = self.connections.get(sid)
+        if connection is None:  # disconnected while the event was on its way
+            return None
+        with self._app.app_context():
+            return self.pipeline.handle(connection, event, args)
+
+    def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> bool | None:
+        eio_sid = self._sio.server.manager.eio_sid_from_sid(sid, "/")
+        address = str(environ.get("REMOTE_ADDR", ""))
+        try:
+            with self._app.app_context():
+                principal = self._authenticate(environ, auth, address)
+        except ClassWavesError as error:
+            if error.code in REFUSALS:
+                raise Refused(REFUSALS[error.code], {"code": error.code, "message": error.message}) from None
+            logger.warning("a connection was closed: %s", error.code)
+        except Exception:  # python-socketio would leave the client without an answer
+            logger.exception("a connection attempt failed")
+        else:
+            self.hub.start()
+            self.connections[sid] = Connection(sid, eio_sid, principal, address)
+            self._by_transport[eio_sid] = sid
+            return None
+        close_transport(self._sio, eio_sid)
+        return False
+
+    def _authenticate(self, environ: dict[str, Any], auth: Any, address: str) -> Principal:
+        given = auth.get("token") if isinstance(auth, dict) else None
+        token = given or bearer(environ.get("HTTP_AUTHORIZATION"))
+        if not token:
+            raise ClassWavesError("AUTH_REQUIRED")
+        principal = self._tokens.check(token)
+        self._limits.hit("connect", address, principal.user_id)
+        return principal
+
+    def _disconnect(self, sid: str) -> None:
+        """Runs wherever the end of the socket was noticed, so it must not wait: the scheduler does the rest."""
+        connection = self.connections.pop(sid, None)
+        if connection is not None:
+            self._by_transport.pop(connection.eio_sid, None)
+            self.hub.scheduler.after(0, lambda: self._detach(connection))
+
+    def _detach(self, connection: Connection) -> None:
+        with connection.lock:  # a join in progress ends first
+            connection.closed = True
+            seats, connection.seats = connection.seats, {}
+            for live in seats.values():
+                live.remove(connection.sid)
+        for live in seats.values():
+            self.hub.depart(connection, live, self.hub.settings.disconnect_grace)
+
+    # called by the transport's guard
+
+    def note_size(self, eio_sid: str, size: int) -> None:
+        """How large the packet being handled is, for the pipeline's first check."""
+        if connection := self.connections.get(self._by_transport.get(eio_sid, "")):
+            connection.packet_bytes = size
+
+    def refuse_packet(self, eio_sid: str) -> None:
+        """Answer what is no packet, and keep the connection; one that has not even connected is closed."""
+        if connection := self.connections.get(self._by_transport.get(eio_sid, "")):
+            self.pipeline.refuse(connection, ClassWavesError("INVALID_PAYLOAD", "This is not a Socket.IO packet"))
+        else:
+            logger.info("a client that had not connected sent no packet, and was closed")
+            close_transport(self._sio, eio_sid)
+
+    # called by the hub
+
+    def auth_ended(self, auth_id: str) -> None:
+        """Disconnect every socket of an auth session that is over."""
+        for connection in list(self.connections.values()):
+            if connection.principal.auth.id == auth_id:
+                self.pipeline.refuse(connection, ClassWavesError("SESSION_EXPIRED"))
+                self._sio.server.disconnect(connection.sid, namespace="/", ignore_queue=True)
+
+    def live_auths(self) -> list[str]:
+        return list({connection.principal.auth.id for connection in list(self.connections.values())})

@@ -1,0 +1,150 @@
+"""The one path of a client event: size, token, rate limit, known event, schema, membership, permission, handler, ack.
+
+Imports what features import, and features. Every path ends in exactly one answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from marshmallow import ValidationError
+
+from .errors import ClassWavesError, StaleFence
+from .events import Context, Event, Feature, check, stored
+from .hub import Hub
+from .limits import RateLimits
+from .live import Connection, LiveSession
+from .models import SessionRecord
+
+logger = logging.getLogger(__name__)
+
+#: How often an event is tried again when a fence has moved.
+TRIES = 5
+#: How many wrong fields an answer names, and how much of a name that a client made up it repeats.
+DETAILS, NAME = 20, 64
+
+
+class Pipeline:
+    """Runs client events of the features it was given.
+
+    :param features: their events must have different names.
+    """
+
+    def __init__(self, features: Iterable[Feature], hub: Hub, limits: RateLimits) -> None:
+        self.events: dict[str, Event] = {}
+        self._hub = hub
+        self._limits = limits
+        for event in [event for feature in features for event in feature.events]:
+            if event.name in self.events:
+                raise RuntimeError(f"the event {event.name} is registered twice")
+            self.events[event.name] = event
+
+    def handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
+        """Run one event and return its ack; a failure also goes to the sender as ``error``."""
+        try:
+            with connection.lock:
+                return {"ok": True, **(self._run(connection, name, args) or {})}
+        except ClassWavesError as error:
+            return self.refuse(connection, error, name)
+        except Exception:  # the client gets an answer whatever a handler does
+            logger.exception("the event %s failed", name if name in self.events else "(unknown)")
+            return self.refuse(connection, ClassWavesError("INTERNAL_ERROR"), name)
+
+    def refuse(self, connection: Connection, error: ClassWavesError, name: Any = None) -> dict[str, Any]:
+        """Send ``error`` to the socket that caused it, and return the ack that says the same."""
+        body = error.to_dict()
+        about = {"event": printable(name)} if name is not None else {}
+        self._hub.emitter.emit("error", {**body, **about}, [connection.sid])
+        return {"ok": False, "error": body}
+
+    def _run(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any] | None:
+        if connection.packet_bytes > self._hub.settings.max_event_bytes:
+            raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": self._hub.settings.max_event_bytes})
+        if connection.principal.expires_at <= time.time():
+            raise ClassWavesError("TOKEN_EXPIRED")
+        self._limits.hit("event", connection.principal.user_id)
+        event = self.events.get(name) if isinstance(name, str) else None
+        if event is None:
+            raise ClassWavesError("UNKNOWN_EVENT")
+        return self._dispatch(connection, event, loaded(event, args))
+
+    def _dispatch(self, connection: Connection, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
+        context = Context(connection, self._hub, event, data.pop("clientMessageId", None))
+        if event.allow == "connected":
+            return event.handler(context, data)
+        try:
+            context._live = self._joined(connection, data["sessionCode"])
+            return self._attempt(context, data)
+        except ClassWavesError as error:
+            # who may not act any more is still told what came of a request that was carried out
+            if context.client_message_id and not error.spec.retryable and (ack := self._first_answer(context, data)):
+                return ack
+            raise
+
+    def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
+        for _ in range(TRIES):
+            check(context)
+            try:
+                return context.event.handler(context, data)
+            except StaleFence:
+                context.live.catch_up()
+        raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
+
+    def _joined(self, connection: Connection, code: str) -> LiveSession:
+        """The live session that this socket has joined.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``, ``SESSION_ENDED`` (also for who has not joined),
+            ``NOT_IN_SESSION``.
+        """
+        session_id = self._hub.find(code)
+        live = connection.seats.get(session_id)
+        if live is not None and connection.sid in live.members:
+            return live
+        record = self._hub.store.record(session_id)
+        raise ClassWavesError(_outsider(record))
+
+    def _first_answer(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            session_id = self._hub.find(data["sessionCode"])
+            first = self._hub.store.find(session_id, context.dedupe_key)
+        except ClassWavesError:
+            return None
+        return stored(first, first.draft.id_field) if first else None
+
+
+def _outsider(record: SessionRecord | None) -> str:
+    if record is None:
+        return "SESSION_NOT_FOUND"
+    return "SESSION_ENDED" if record.status == "ended" else "NOT_IN_SESSION"
+
+
+def loaded(event: Event, args: Sequence[Any]) -> dict[str, Any]:
+    """The payload that an event's schema makes of its arguments. :raises ClassWavesError: ``INVALID_PAYLOAD``."""
+    if event.arguments:
+        if len(args) > len(event.arguments):
+            raise ClassWavesError("INVALID_PAYLOAD", details={"_schema": ["Too many arguments."]})
+        raw: Any = dict(zip(event.arguments, args, strict=False))
+    elif len(args) == 1 and isinstance(args[0], dict):
+        raw = args[0]
+    else:
+        raise ClassWavesError("INVALID_PAYLOAD", details={"_schema": ["Give one object."]})
+    try:
+        data: dict[str, Any] = event.schema.load(raw)
+        return data
+    except ValidationError as error:
+        raise ClassWavesError("INVALID_PAYLOAD", details=_details(error.messages)) from None
+
+
+def _details(messages: Any) -> dict[str, Any]:
+    """What is wrong with which field, without repeating at length what a client made up."""
+    if not isinstance(messages, dict):
+        return {"_schema": messages}
+    return {printable(name): messages[name] for name in list(messages)[:DETAILS]}
+
+
+def printable(name: Any) -> str:
+    """A name that a client chose, short and fit for UTF-8."""
+    return str(name)[:NAME].encode("utf-8", "replace").decode()

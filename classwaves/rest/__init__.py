@@ -1,0 +1,55 @@
+"""The REST API under ``/api/v1`` (flask-smorest) and the routes at the root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+
+from ..settings import Settings
+from . import auth, ops, sessions
+from .common import allow_origin, answer_http
+from .schemas import ErrorSchema
+
+#: The prefix of flask-smorest's configuration, so that a shop may have an API of its own.
+CONFIG = "CLASSROOM_"
+
+
+class RestApi(Api):  # type: ignore[misc] # flask-smorest has no types
+    """flask-smorest without its handler for every error of the application: the shop's own stay as they are."""
+
+    ERROR_SCHEMA = ErrorSchema
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Mount the API on an application."""
+    app.config[f"{CONFIG}API_TITLE"] = "ClassWaves"
+    app.config[f"{CONFIG}API_VERSION"] = "v1"
+    app.config[f"{CONFIG}OPENAPI_VERSION"] = "3.1.0"
+    app.config[f"{CONFIG}OPENAPI_URL_PREFIX"] = settings.url_prefix
+    app.config[f"{CONFIG}OPENAPI_JSON_PATH"] = "openapi.json"
+    api = RestApi(app, config_prefix=CONFIG)
+    api.spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    for blueprint in (auth.blueprint, sessions.blueprint):
+        api.register_blueprint(blueprint, url_prefix=settings.url_prefix)
+    app.register_blueprint(ops.blueprint)
+    for status in (404, 405):
+        _answer_misses(app, status, settings.url_prefix + "/")
+
+
+def _answer_misses(app: Flask, status: int, prefix: str) -> None:
+    """A path or method that no route has never reaches a blueprint: answer it below our prefix, and only there."""
+    before: Any = next(iter(app.error_handler_spec[None][status].values()), None)
+
+    def handle(error: HTTPException) -> ResponseReturnValue:
+        if request.path.startswith(prefix):
+            return allow_origin(answer_http(error))
+        return before(error) if before else error
+
+    app.register_error_handler(status, handle)

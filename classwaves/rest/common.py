@@ -1,0 +1,138 @@
+"""What all routes share: who is asking, errors in one shape, requests of other origins.
+
+Imports errors, state and auth.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Response, g, jsonify, request
+from flask_smorest import Blueprint
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from ..auth.tokens import bearer
+from ..errors import ClassWavesError
+from ..models import Principal
+from ..pipeline import DETAILS, printable
+from ..state import current_state
+from .schemas import ErrorSchema
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: What an HTTP error of Flask or of a library means in our table.
+CODES = {
+    400: "INVALID_PAYLOAD",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "INVALID_PAYLOAD",
+    422: "INVALID_PAYLOAD",
+    429: "RATE_LIMIT",
+    503: "SERVICE_UNAVAILABLE",
+}
+
+
+def make_blueprint(name: str, description: str) -> Blueprint:
+    """A blueprint whose every answer, errors too, is what the contract says."""
+    blueprint = Blueprint(f"classwaves_{name}", __name__, description=description)
+    blueprint.register_error_handler(ClassWavesError, answer)
+    blueprint.register_error_handler(HTTPException, answer_http)
+    blueprint.register_error_handler(Exception, answer_unexpected)
+    blueprint.before_request(_bound_body)
+    blueprint.after_request(allow_origin)
+    return blueprint
+
+
+def _bound_body() -> None:
+    request.max_content_length = current_state().settings.max_packet_bytes
+
+
+def answer(error: ClassWavesError) -> Response:
+    """An error as ``{"error": {...}}``, with ``Retry-After`` (RFC 9110, section 10.2.3) where it is known."""
+    response = jsonify({"error": error.to_dict()})
+    response.status_code = error.spec.status
+    if error.retry_after_ms is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+    if error.spec.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def answer_http(error: HTTPException) -> Response:
+    """An error that Flask or flask-smorest raised."""
+    data = getattr(error, "data", None) or {}
+    messages = data.get("messages")
+    details = {"_schema": messages} if isinstance(messages, list) else _named(messages) if messages else None
+    response = answer(ClassWavesError(CODES.get(error.code or 500, "INTERNAL_ERROR"), details=details))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
+
+
+def _named(messages: dict[str, Any]) -> dict[str, Any]:
+    """What is wrong, by field; webargs puts the place (json, query) around it."""
+    fields = next(iter(messages.values()))
+    if not isinstance(fields, dict):
+        return {"_schema": fields}
+    return {printable(name): fields[name] for name in list(fields)[:DETAILS]}
+
+
+def answer_unexpected(error: Exception) -> Response:
+    logger.error("a request failed", exc_info=error)
+    return answer(ClassWavesError("INTERNAL_ERROR"))
+
+
+def allow_origin(response: Response) -> Response:
+    """CORS (the Fetch standard, section 3.2) by the same rule as for sockets; no cookies, so no credentials."""
+    origin = request.headers.get("Origin")
+    response.headers.add("Vary", "Origin")
+    if current_state().origins.allowed(origin, request.environ):
+        response.headers["Access-Control-Allow-Origin"] = origin or ""
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE, OPTIONS"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def authenticated(view: Callable[P, T]) -> Callable[P, T]:
+    """A route for who shows an access token; :func:`principal` tells who."""
+
+    @functools.wraps(view)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        token = bearer(request.headers.get("Authorization"))
+        if token is None:
+            raise ClassWavesError("AUTH_REQUIRED")
+        g.classwaves_principal = current_state().tokens.check(token)
+        return view(*args, **kwargs)
+
+    return call
+
+
+def principal() -> Principal:
+    """Who is asking, in an :func:`authenticated` route."""
+    who: Principal = g.classwaves_principal
+    return who
+
+
+def documented(blueprint: Blueprint, *statuses: int, public: bool = False) -> Callable[[Any], Any]:
+    """Say in the OpenAPI document which errors a route gives and whether it asks for a token."""
+
+    def decorate(view: Any) -> Any:
+        for status in {*statuses, 422, 429, 500, 503} | (set() if public else {401}):
+            view = blueprint.alt_response(status, schema=ErrorSchema)(view)
+        return view if public else blueprint.doc(security=[{"bearerAuth": []}])(view)
+
+    return decorate
+
+
+def address() -> str:
+    return request.remote_addr or ""

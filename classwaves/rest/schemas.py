@@ -1,0 +1,144 @@
+"""The shapes of REST requests and answers, from which the OpenAPI document is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
+
+from ..events import Text
+from ..models import iso
+
+NAME_LENGTH = 60
+
+
+class Strict(Schema):
+    """A request; unknown fields are refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Answer(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class DisplayName(Text):
+    """A name that others see: trimmed, not empty, without control characters."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
+        if not text or len(text) > NAME_LENGTH or not text.isprintable():
+            raise self.make_error("invalid")
+        return text
+
+
+class ErrorBody(Schema):
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    details = fields.Dict()
+    retryAfterMs = fields.Integer()
+
+
+class ErrorSchema(Schema):
+    """The body of every error."""
+
+    error = fields.Nested(ErrorBody, required=True)
+
+
+class LoginSchema(Strict):
+    username = Text(required=True, validate=validate.Length(1, 200))
+    password = Text(required=True, validate=validate.Length(1, 1000), load_only=True)
+
+
+class UserSchema(Answer):
+    userId = fields.String(required=True)
+    displayName = fields.String(required=True)
+    role = fields.String(required=True, validate=validate.OneOf(["teacher", "student", "admin"]))
+
+
+class TokensSchema(Answer):
+    accessToken = fields.String(required=True)
+    refreshToken = fields.String()
+    tokenType = fields.String(required=True)
+    expiresIn = fields.Integer(required=True, metadata={"description": "seconds until the access token expires"})
+    user = fields.Nested(UserSchema, required=True)
+
+
+class SessionSettings(Strict):
+    access = fields.String(validate=validate.OneOf(["code", "roster"]))
+    rosterUserIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=5000))
+    coTeacherIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=100))
+    maxParticipants = fields.Integer(strict=True, validate=validate.Range(1, 10_000))
+    guestsAllowed = fields.Boolean(truthy={True}, falsy={False})
+    waitingRoom = fields.Boolean(truthy={True}, falsy={False})
+    transcriptAudience = fields.String(validate=validate.OneOf(["everyone", "ownGroup"]))
+    fileSharing = fields.Boolean(truthy={True}, falsy={False})
+
+
+class Title(Text):
+    """A session's title: trimmed, not empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        if not text or len(text) > 200:
+            raise self.make_error("invalid")
+        return text
+
+
+class NewSessionSchema(Strict):
+    title = Title(required=True)
+    settings = fields.Nested(SessionSettings)
+
+    @post_load
+    def _defaults(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {"settings": {}, **data}
+
+
+class ChangeSessionSchema(Strict):
+    title = Title()
+    settings = fields.Nested(SessionSettings)
+
+
+class EndSchema(Strict):
+    reason = Text(validate=validate.Length(1, 200))
+
+
+class SessionSchema(Answer):
+    sessionCode = fields.String(attribute="code", required=True)
+    title = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["created", "active", "paused", "ended"]))
+    ownerId = fields.String(attribute="owner_id", required=True)
+    settings = fields.Nested(SessionSettings, required=True)
+    createdAt = fields.Function(lambda record: iso(record.created_at), required=True)
+
+
+class GuestSchema(Strict):
+    displayName = DisplayName(required=True)
+
+
+class PageSchema(Strict):
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+    cursor = fields.Integer(load_default=0, validate=validate.Range(0))
+
+
+class SessionListSchema(Answer):
+    sessions = fields.List(fields.Nested(SessionSchema), required=True)
+    nextCursor = fields.String(allow_none=True)
+
+
+class ParticipantsSchema(Answer):
+    participants = fields.List(fields.Dict(), required=True)
+    nextCursor = fields.String(allow_none=True)
+
+
+class HistoryQuery(Strict):
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+    beforeSeq = fields.Integer(validate=validate.Range(1))
+
+
+class MessagesSchema(Answer):
+    messages = fields.List(fields.Dict(), required=True)
+    hasMore = fields.Boolean(required=True)
+    nextBeforeSeq = fields.Integer(allow_none=True)

@@ -1,0 +1,192 @@
+"""Routes under ``/sessions``: create, list, read, change, the steps of its life, guests, participants, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from .. import lifecycle
+from ..errors import ClassWavesError
+from ..history import messages
+from ..live import LiveSession
+from ..models import Principal, SessionRecord
+from ..state import current_state
+from .auth import tokens
+from .common import address, authenticated, documented, make_blueprint, principal
+from .schemas import (
+    ChangeSessionSchema,
+    EndSchema,
+    GuestSchema,
+    HistoryQuery,
+    MessagesSchema,
+    NewSessionSchema,
+    PageSchema,
+    ParticipantsSchema,
+    SessionListSchema,
+    SessionSchema,
+    TokensSchema,
+)
+
+blueprint: Blueprint = make_blueprint("sessions", "Classroom sessions.")
+
+
+def _view(code: str) -> LiveSession:
+    """The session for reading, by a code that people may have guessed."""
+    state = current_state()
+    state.limits.check("guess", address())
+    try:
+        return state.hub.view(state.hub.find(code))
+    except ClassWavesError as error:
+        if error.code == "SESSION_NOT_FOUND":
+            state.limits.hit("guess", address())
+        raise
+
+
+def _readable(code: str) -> LiveSession:
+    """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
+    live, who = _view(code), principal()
+    inside = who.user_id in live.replica.known and who.user_id not in live.replica.removed
+    if not (inside or who.auth.guest_of == live.id or live.is_staff(who)):
+        raise ClassWavesError("SESSION_ACCESS_DENIED")
+    return live
+
+
+def _shown(record: SessionRecord, who: Principal) -> SessionRecord:
+    """The record as this user may see it: the roster is for staff."""
+    if record.is_staff(who.user_id, who.role):
+        return record
+    return record.with_changes(settings={k: v for k, v in record.settings.items() if k != "rosterUserIds"})
+
+
+def _page(items: list[Any], cursor: int, limit: int) -> tuple[list[Any], str | None]:
+    return items[:limit], str(cursor + limit) if len(items) > limit else None
+
+
+@blueprint.route("/sessions", methods=["POST"])
+@documented(blueprint, 403)
+@blueprint.arguments(NewSessionSchema)
+@blueprint.response(201, SessionSchema)
+@authenticated
+def create(body: dict[str, Any]) -> SessionRecord:
+    """Create a session. For teachers and admins."""
+    who = principal()
+    if who.role not in ("teacher", "admin"):
+        raise ClassWavesError("FORBIDDEN", "Only teachers and admins create sessions")
+    return lifecycle.create(current_state().hub, who.user_id, body["title"], body["settings"])
+
+
+@blueprint.route("/sessions", methods=["GET"])
+@documented(blueprint)
+@blueprint.arguments(PageSchema, location="query")
+@blueprint.response(200, SessionListSchema)
+@authenticated
+def index(page: dict[str, int]) -> dict[str, Any]:
+    """The user's own sessions, newest first; all of them for an admin."""
+    who, limit, cursor = principal(), page["limit"], page["cursor"]
+    owner = None if who.role == "admin" else who.user_id
+    records, following = _page(current_state().store.list_sessions(owner, cursor, limit + 1), cursor, limit)
+    return {"sessions": records, "nextCursor": following}
+
+
+@blueprint.route("/sessions/<code>", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def show(code: str) -> SessionRecord:
+    """One session, for its staff and participants."""
+    return _shown(_readable(code).record, principal())
+
+
+@blueprint.route("/sessions/<code>", methods=["PATCH"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.arguments(ChangeSessionSchema)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def change(body: dict[str, Any], code: str) -> SessionRecord:
+    """Change the title or some of the settings. For staff."""
+    hub, who = current_state().hub, principal()
+    return lifecycle.configure(hub, _view(code).id, who, body.get("title"), body.get("settings", {}))
+
+
+def _step(code: str, name: str, reason: str | None = None) -> SessionRecord:
+    return lifecycle.step(current_state().hub, _view(code).id, name, principal(), reason)
+
+
+@blueprint.route("/sessions/<code>/start", methods=["POST"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def start(code: str) -> SessionRecord:
+    """Start a session that was created."""
+    return _step(code, "start")
+
+
+@blueprint.route("/sessions/<code>/pause", methods=["POST"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def pause(code: str) -> SessionRecord:
+    """Pause an active session."""
+    return _step(code, "pause")
+
+
+@blueprint.route("/sessions/<code>/resume", methods=["POST"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def resume(code: str) -> SessionRecord:
+    """Resume a paused session."""
+    return _step(code, "resume")
+
+
+@blueprint.route("/sessions/<code>/end", methods=["POST"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.arguments(EndSchema, required=False)
+@blueprint.response(200, SessionSchema)
+@authenticated
+def end(body: dict[str, str] | None, code: str) -> SessionRecord:
+    """End a session for good."""
+    return _step(code, "end", (body or {}).get("reason"))
+
+
+@blueprint.route("/sessions/<code>/join", methods=["POST"])
+@documented(blueprint, 403, 404, 409, public=True)
+@blueprint.arguments(GuestSchema)
+@blueprint.response(200, TokensSchema)
+def join(body: dict[str, str], code: str) -> dict[str, Any]:
+    """A login for a guest student, good for this session alone."""
+    state = current_state()
+    state.limits.hit("guest", address())
+    record = _view(code).record
+    if record.status == "ended":
+        raise ClassWavesError("SESSION_ENDED")
+    if record.settings["access"] != "code" or not record.settings["guestsAllowed"]:
+        raise ClassWavesError("SESSION_ACCESS_DENIED", "This session is not open to guests")
+    idle = state.settings.idle_days * 86400
+    return tokens(state.tokens.guest(body["displayName"], record.id, idle))
+
+
+@blueprint.route("/sessions/<code>/participants", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(PageSchema, location="query")
+@blueprint.response(200, ParticipantsSchema)
+@authenticated
+def participants(page: dict[str, int], code: str) -> dict[str, Any]:
+    """Who is in the session, in the order of joining."""
+    live, limit, cursor = _readable(code), page["limit"], page["cursor"]
+    with live.lock:
+        everybody = live.participants()
+    shown, following = _page(everybody[cursor : cursor + limit + 1], cursor, limit)
+    return {"participants": shown, "nextCursor": following}
+
+
+@blueprint.route("/sessions/<code>/messages", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(HistoryQuery, location="query")
+@blueprint.response(200, MessagesSchema)
+@authenticated
+def history(query: dict[str, int], code: str) -> dict[str, Any]:
+    """Messages as they were received, newest last; older pages by ``beforeSeq``."""
+    live = _readable(code)
+    return messages(current_state().store, live, principal(), query.get("beforeSeq"), query["limit"])

@@ -1,0 +1,85 @@
+"""What is to be done later, in one thread (a greenlet under gevent) that starts with the first task.
+
+Imports errors only.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .errors import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+Task = Callable[[], Any]
+
+
+class Scheduler:
+    """Runs tasks one after the other, each when it is due. A task that finds the store away is tried again."""
+
+    def __init__(self, retry: float = 1.0) -> None:
+        self._retry = retry
+        self._heap: list[tuple[float, int, Task]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def after(self, seconds: float, task: Task) -> None:
+        """Run ``task`` once, in ``seconds`` from now."""
+        with self._changed:
+            if self._closed:
+                return
+            heapq.heappush(self._heap, (time.monotonic() + seconds, next(self._order), task))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="classwaves-scheduler", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def every(self, seconds: float, task: Task) -> None:
+        """Run ``task`` again and again, ``seconds`` apart; one that fails is logged and keeps its turn."""
+
+        def again() -> None:
+            self.after(seconds, again)
+            try:
+                task()
+            except StoreUnavailable:
+                logger.info("the store is away; %s waits for its next turn", getattr(task, "__name__", "a task"))
+
+        self.after(seconds, again)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._heap.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread and thread is not threading.current_thread():
+            thread.join(timeout=5)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                task()
+            except StoreUnavailable:
+                self.after(self._retry, task)
+            except Exception:  # one bad task must not stop the others
+                logger.exception("a scheduled task failed")
+
+    def _next(self) -> Task | None:
+        with self._changed:
+            while not self._closed:
+                wait = self._heap[0][0] - time.monotonic() if self._heap else None
+                if wait is not None and wait <= 0:
+                    return heapq.heappop(self._heap)[2]
+                self._changed.wait(wait)
+            return None

@@ -1,0 +1,288 @@
+"""Every setting once: its name, default, meaning and check; loaded into one frozen object.
+
+Imports only the standard library. Names are environment variables and Flask config keys alike; the config wins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
+MIN_KEY_BYTES = 32
+
+PREFIX = "CLASSWAVES_"
+
+#: What gunicorn's master hands to its workers beside the settings.
+INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT"})
+
+
+class SettingsError(RuntimeError):
+    """The settings do not allow a start; the message says which and how to mend it."""
+
+
+def _flag(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("is a switch: give 1 or 0")
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    return tuple(word.strip().rstrip("/") for word in value if word.strip())
+
+
+def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        number = kind(value)
+        if number <= 0:
+            raise ValueError("must be above 0")
+        return number
+
+    return read
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError("must be one of " + ", ".join(words))
+        return str(value)
+
+    return read
+
+
+def _message_length(value: Any) -> int:
+    number: int = _positive(int)(value)
+    if number > 1_000_000:
+        raise ValueError("must not be above 1000000, the transport's hard cap")
+    return number
+
+
+def _rate(value: Any) -> str:
+    # imported here: the limits package is needed for nothing else in this module
+    from limits import parse_many
+
+    try:
+        parse_many(str(value))
+    except ValueError:
+        raise ValueError("is a rate such as 10/minute or 5/second;100/minute") from None
+    return str(value)
+
+
+def setting(name: str, default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"name": name, "read": read, "meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Settings:
+    """The settings of one application. Durations are in seconds unless the name says otherwise."""
+
+    host: str = setting("CLASSWAVES_HOST", "", str, "address to bind; empty: 127.0.0.1 in demo mode, else 0.0.0.0")
+    port: int = setting("PORT", 8000, _count, "port to bind")
+    workers: int = setting("WEB_CONCURRENCY", 1, _positive(int), "gunicorn workers; one if the store is in memory")
+    redis_url: str = setting("REDIS_URL", "", str, "redis:// or rediss:// URL of the store; none: memory, one server")
+    require_redis: bool = setting("CLASSWAVES_REQUIRE_REDIS", False, _flag, "never fall back to memory")
+    store: str = setting(
+        "CLASSWAVES_STORE",
+        "auto",
+        _one_of("auto", "memory", "redis"),
+        "which store; auto: redis if REDIS_URL is set. gunicorn's master sets it when it falls back to memory",
+    )
+    jwt_secret_key: str = setting("JWT_SECRET_KEY", "", str, "signs the tokens; required, 32 bytes or more")
+    secret_key: str = setting("SECRET_KEY", "", str, "Flask's own key; required, 32 bytes or more")
+    demo: bool = setting("CLASSWAVES_DEMO", False, _flag, "demo users, a demo session, keys of its own, a page at /")
+    state_dir: str = setting("CLASSWAVES_STATE_DIR", "", str, "where demo mode keeps its keys; default: the XDG place")
+    origins: tuple[str, ...] = setting(
+        "CLASSWAVES_ORIGINS", (), _words, "origins of pages that may connect, besides the server's own; comma separated"
+    )
+    trusted_proxies: int = setting("CLASSWAVES_TRUSTED_PROXIES", 0, _count, "proxies in front that set X-Forwarded-*")
+    url_prefix: str = setting("CLASSWAVES_URL_PREFIX", "/api/v1", str, "where the REST API is mounted")
+
+    access_token_minutes: float = setting("CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, _positive(float), "access tokens")
+    refresh_token_days: float = setting("CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, _positive(float), "refresh tokens")
+    guest_token_hours: float = setting("CLASSWAVES_GUEST_TOKEN_HOURS", 12.0, _positive(float), "guests' tokens")
+
+    ping_interval: float = setting("CLASSWAVES_PING_INTERVAL", 25.0, _positive(float), "Engine.IO heartbeat")
+    ping_timeout: float = setting("CLASSWAVES_PING_TIMEOUT", 20.0, _positive(float), "Engine.IO heartbeat's patience")
+    max_packet_bytes: int = setting(
+        "CLASSWAVES_MAX_PACKET_BYTES", 1_000_000, _positive(int), "hard cap of one packet; larger ones end the socket"
+    )
+    max_event_bytes: int = setting(
+        "CLASSWAVES_MAX_EVENT_BYTES", 65_536, _positive(int), "a larger event is refused with PAYLOAD_TOO_LARGE"
+    )
+    max_message_length: int = setting(
+        "CLASSWAVES_MAX_MESSAGE_LENGTH", 4000, _message_length, "characters of one message, up to 1000000"
+    )
+    max_connections: int = setting("CLASSWAVES_MAX_CONNECTIONS", 10_000, _positive(int), "connections of one worker")
+
+    disconnect_grace: float = setting(
+        "CLASSWAVES_DISCONNECT_GRACE", 5.0, _positive(float), "from the last socket's end to `disconnected`"
+    )
+    left_after: float = setting("CLASSWAVES_LEFT_AFTER", 600.0, _positive(float), "from `disconnected` to `left`")
+    lease: float = setting("CLASSWAVES_LEASE", 30.0, _positive(float), "a worker not heard of for so long is dead")
+    renew: float = setting("CLASSWAVES_RENEW", 10.0, _positive(float), "how often a worker renews its lease")
+    auth_check: float = setting(
+        "CLASSWAVES_AUTH_CHECK", 60.0, _positive(float), "how often live sockets' auth sessions are looked up"
+    )
+
+    ring_entries: int = setting("CLASSWAVES_RING_ENTRIES", 500, _positive(int), "newest entries a worker keeps")
+    ring_bytes: int = setting("CLASSWAVES_RING_BYTES", 262_144, _positive(int), "and their bytes at the most")
+    resume_entries: int = setting("CLASSWAVES_RESUME_ENTRIES", 1000, _positive(int), "missed events at the most")
+    resume_bytes: int = setting("CLASSWAVES_RESUME_BYTES", 524_288, _positive(int), "and their bytes at the most")
+    checkpoint_entries: int = setting(
+        "CLASSWAVES_CHECKPOINT_ENTRIES", 500, _positive(int), "a tail this long is worth a checkpoint"
+    )
+    log_entries: int = setting("CLASSWAVES_LOG_ENTRIES", 100_000, _positive(int), "entries a session's log keeps")
+    log_bytes: int = setting("CLASSWAVES_LOG_BYTES", 64_000_000, _positive(int), "and their bytes, about")
+    dedupe_keys: int = setting("CLASSWAVES_DEDUPE_KEYS", 20_000, _positive(int), "clientMessageIds a session keeps")
+    retention_hours: float = setting(
+        "CLASSWAVES_RETENTION_HOURS", 24.0, _positive(float), "how long a session's data stays after its end"
+    )
+    idle_days: float = setting(
+        "CLASSWAVES_IDLE_DAYS", 30.0, _positive(float), "how long a session that never ended stays unused"
+    )
+
+    redis_timeout: float = setting("CLASSWAVES_REDIS_TIMEOUT", 2.0, _positive(float), "patience with one command")
+    redis_connections: int = setting("CLASSWAVES_REDIS_CONNECTIONS", 32, _positive(int), "pool of one worker")
+    redis_prefix: str = setting("CLASSWAVES_REDIS_PREFIX", "cw", str, "first part of every key")
+
+    ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, _flag, "rate limits")
+    login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", _rate, "logins per address and user name")
+    login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", _rate, "logins per user name")
+    guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", _rate, "guest joins per address")
+    guess_rate: str = setting("CLASSWAVES_GUESS_RATE", "100/minute", _rate, "unknown session codes per address")
+    connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
+    event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
+
+    @classmethod
+    def load(cls, config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from a Flask config over the environment.
+
+        :param config: the application's configuration; its values win.
+        :param environ: the environment; ``os.environ`` if left out.
+        :raises SettingsError: an unknown ``CLASSWAVES_*`` name (the nearest is named), a value that does not pass its
+            check, or a key that is missing or too short outside demo mode.
+        """
+        sources = [dict(os.environ if environ is None else environ), dict(config or {})]
+        known = {field.metadata["name"]: field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for source in sources:
+            for name, value in source.items():
+                if name in known:
+                    values |= cls._read(known[name], value)
+                elif name.startswith(PREFIX) and name not in INTERNAL:
+                    raise SettingsError(_unknown(name, list(known)))
+        return cls(**values)._checked()
+
+    @staticmethod
+    def _read(field: dataclasses.Field[Any], value: Any) -> dict[str, Any]:
+        if value is None or value == "":  # an empty variable is an unset one
+            return {}
+        try:
+            return {field.name: field.metadata["read"](value)}
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"{field.metadata['name']} {error}.") from None
+
+    def _checked(self) -> Settings:
+        if self.require_redis and not self.redis_url:
+            raise SettingsError("CLASSWAVES_REQUIRE_REDIS is set, but REDIS_URL is not: give the store's address.")
+        if self.store == "redis" and not self.redis_url:
+            raise SettingsError("CLASSWAVES_STORE is redis, but REDIS_URL is not set: give the store's address.")
+        if self.renew * 2 > self.lease:
+            raise SettingsError("CLASSWAVES_RENEW must be at most half of CLASSWAVES_LEASE, or workers seem dead.")
+        return self._with_keys()
+
+    def _with_keys(self) -> Settings:
+        keys = {"jwt_secret_key": self.jwt_secret_key, "secret_key": self.secret_key}
+        if self.demo:
+            made = {} if all(keys.values()) else demo_keys(self.state_dir)
+            return dataclasses.replace(
+                self,
+                jwt_secret_key=self.jwt_secret_key or made["jwt_secret_key"],
+                secret_key=self.secret_key or made["secret_key"],
+            )
+        for name, key in keys.items():
+            if len(key.encode()) < MIN_KEY_BYTES:
+                problem = "is too short" if key else "is not set"
+                raise SettingsError(
+                    f"{name.upper()} {problem}: give at least {MIN_KEY_BYTES} random bytes, for example from "
+                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
+                )
+        return self
+
+    @property
+    def store_kind(self) -> str:
+        """``memory`` or ``redis``: what ``auto`` means here. The fallback is gunicorn's master's to decide."""
+        if self.store != "auto":
+            return self.store
+        return "redis" if self.redis_url else "memory"
+
+    @property
+    def bind(self) -> str:
+        """The address to listen at. Demo mode has public passwords, so it stays on this machine unless told."""
+        host = self.host or ("127.0.0.1" if self.demo else "0.0.0.0")  # noqa: S104
+        return f"{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        # keys and URLs with passwords have no place in logs or tracebacks
+        return f"<Settings store={self.store_kind} demo={self.demo}>"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"{name} is not a setting of ClassWaves. Did you mean {near[0]}?"
+
+
+def demo_keys(state_dir: str = "") -> dict[str, str]:
+    """The keys of demo mode: made once, kept outside the repository, shared by all workers and the next start.
+
+    :param state_dir: where to keep them; by default ``$XDG_STATE_HOME/classwaves`` or ``~/.local/state/classwaves``,
+        and a place in the temporary folder where that cannot be written (the disk of some PaaS is read-only).
+    """
+    default = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "classwaves"
+    temporary = Path(tempfile.gettempdir()) / f"classwaves-{os.getuid()}"
+    for folder in [Path(state_dir)] if state_dir else [default, temporary]:
+        try:
+            return _keep_keys(folder)
+        except OSError as error:
+            problem = error
+    raise SettingsError(f"Demo mode cannot keep its keys ({problem.strerror}): set CLASSWAVES_STATE_DIR.")
+
+
+def _keep_keys(folder: Path) -> dict[str, str]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(1, "the folder belongs to somebody else")
+    path = folder / "demo-keys.json"
+    if not path.exists():
+        fresh = {name: secrets.token_urlsafe(48) for name in ("jwt_secret_key", "secret_key")}
+        handle, temporary = tempfile.mkstemp(dir=folder)
+        with open(handle, "w") as file:
+            json.dump(fresh, file)
+        try:
+            os.link(temporary, path)  # atomic, and the first of several workers wins
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(temporary)
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys

@@ -1,0 +1,280 @@
+"""What a store must be able to do: the protocol that ``memory`` and ``redis`` fulfil, and the shapes they share.
+
+Imports errors and models. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does not answer;
+whatever is repeated after that, with the same arguments, takes effect once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..models import AuthSession, Draft, Entry, SessionRecord
+
+#: The channel that all workers hear: auth sessions that ended.
+CONTROL = "control"
+
+# A status is the most present of a user's connections; a user without any is disconnected.
+STATUSES = ("active", "idle", "away")
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append put its last entry. ``duplicate``: its dedupe key was known, and this is the first result."""
+
+    seq: int
+    epoch: str
+    time: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a session the store keeps."""
+
+    log_entries: int
+    log_bytes: int
+    dedupe_keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A replica as text, at ``seq`` of ``epoch``, made by the fold of ``version``."""
+
+    version: int
+    epoch: str
+    seq: int
+    body: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A session as the store holds it: the newest usable checkpoint, the entries after it, the roster's statuses."""
+
+    epoch: str
+    seq: int
+    checkpoint: str | None
+    tail: list[Entry]
+    statuses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One connection of a user in a session; ``connection`` is ``worker:socket`` and unique among all workers."""
+
+    user_id: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceResult:
+    """What a presence step left: the user's status over all connections, and the log's seq then."""
+
+    status: str
+    seq: int
+
+
+class Feed(Protocol):
+    """Who hears what a session's feed carries; called in the feed's order, one call at a time per session."""
+
+    def on_entry(self, session_id: str, entry: Entry) -> None:
+        """A durable event was appended."""
+
+    def on_ephemeral(self, session_id: str, message: dict[str, Any]) -> None:
+        """Something without a seq happened, such as a change of status."""
+
+    def on_control(self, message: dict[str, Any]) -> None:
+        """Something for all workers happened."""
+
+    def on_reconnect(self) -> None:
+        """The feed was away and is back: whatever was sent meanwhile was missed."""
+
+
+class Store(Protocol):
+    """The log, the roster and the logins of all sessions."""
+
+    kind: str
+
+    # sessions
+    def create_session(self, record: SessionRecord, draft: Draft) -> Appended | None:
+        """Reserve the record's code and append the first entry; ``None`` if another session holds the code."""
+
+    def session_id(self, code: str) -> str | None:
+        """The id of the session that holds this code."""
+
+    def record(self, session_id: str) -> SessionRecord | None: ...
+
+    def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
+        """Newest first; of all owners if ``owner_id`` is ``None``."""
+
+    def expire(self, record: SessionRecord, seconds: float) -> None:
+        """Let go of a session's data after this time without another call of :meth:`expire`."""
+
+    # the log
+    def append(
+        self,
+        session_id: str,
+        drafts: Sequence[Draft],
+        *,
+        dedupe: str,
+        fences: Mapping[str, int] | None = None,
+        record: SessionRecord | None = None,
+    ) -> Appended:
+        """Append entries in one atomic step and publish them to the session's feed.
+
+        :param dedupe: a key of this append; known already, nothing is stored and the first result comes back.
+        :param fences: the values the caller relied on, see :meth:`classwaves.replica.Replica.fence`.
+        :param record: the session's record after these entries, if they change it.
+        :raises StaleFence: a fence has moved since.
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``: the store holds no such session.
+        """
+
+    def find(self, session_id: str, dedupe: str) -> Entry | None:
+        """The entry that an append with this dedupe key stored, if there was one and the log still has it."""
+
+    def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries with ``seq > after``, in order."""
+
+    def read_back(self, session_id: str, before: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries with ``seq < before``, newest first."""
+
+    def load(self, session_id: str, fold_version: int) -> Loaded | None:
+        """Checkpoint, tail and roster in one consistent read; ``None`` if there is no such session."""
+
+    def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
+        """Keep a checkpoint unless it is not newer than the stored one or of another epoch; trim the log behind it."""
+
+    def new_epoch(self, session_id: str, old: str) -> str:
+        """Start another numbering if ``old`` is still the current one; the current one is returned."""
+
+    def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """The newest seq of each session that exists."""
+
+    # presence
+    def join(
+        self,
+        session_id: str,
+        seat: Seat,
+        *,
+        display_name: str,
+        role: str,
+        fences: Mapping[str, int],
+        capacity: int | None,
+    ) -> PresenceResult:
+        """Add a connection; append ``joined`` or ``returned`` if the user was not there.
+
+        :param capacity: the most participants there may be, ``None`` for those who always get in.
+        :raises StaleFence: a fence has moved since.
+        :raises ClassWavesError: ``SESSION_FULL``; ``SESSION_NOT_FOUND``.
+        """
+
+    def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
+        """Change a connection's status; ``None`` if the roster does not have it."""
+
+    def leave(self, session_id: str, seat: Seat) -> None:
+        """Take a connection out; append ``left`` if it was the user's last."""
+
+    def vanish(self, session_id: str, seat: Seat) -> None:
+        """Take a connection out that ended by itself; append ``disconnected`` if it was the user's last."""
+
+    def expire_absent(self, session_id: str, older_than: float) -> None:
+        """Append ``left`` for everybody disconnected for longer than this."""
+
+    # workers
+    def serve(self, worker: str, session_id: str) -> None:
+        """Note that this worker serves the session, so that others can settle it if the worker dies."""
+
+    def unserve(self, worker: str, session_id: str) -> None: ...
+
+    def renew(self, worker: str, seconds: float) -> None:
+        """Renew a worker's lease."""
+
+    def sweep(self) -> int:
+        """Settle the sessions of workers whose lease has run out; the number of such workers."""
+
+    def due_absences(self, older_than: float) -> list[str]:
+        """Sessions in which somebody may have been disconnected for longer than this, in seconds."""
+
+    # logins
+    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None: ...
+
+    def auth(self, auth_id: str) -> AuthSession | None: ...
+
+    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
+        """Exchange the refresh token's id; a wrong ``old`` ends the auth session and is ``False``."""
+
+    def end_auth(self, auth_id: str) -> None:
+        """End an auth session and tell all workers."""
+
+    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
+        """Those of these auth sessions that are gone."""
+
+    # accounts of the built-in authenticator
+    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
+        """Keep a new account; ``False`` if the name is taken."""
+
+    def account(self, username: str) -> dict[str, str] | None: ...
+
+    # feed and life
+    def start(self, feed: Feed) -> None:
+        """Deliver to ``feed`` from now on."""
+
+    def subscribe(self, session_id: str) -> None:
+        """Hear a session's feed; returns when nothing published from then on can be missed."""
+
+    def unsubscribe(self, session_id: str) -> None: ...
+
+    def publish(self, session_id: str, message: dict[str, Any]) -> None:
+        """Send something ephemeral along a session's feed."""
+
+    def ping(self) -> None:
+        """Raise :class:`~classwaves.errors.StoreUnavailable` if the store does not answer."""
+
+    def close(self) -> None: ...
+
+
+def encode_draft(draft: Draft) -> str:
+    """A draft as the log stores it. The keys are short because every entry of every session carries them."""
+    body: dict[str, Any] = {"n": draft.event, "d": draft.data}
+    if draft.author:
+        body["u"] = draft.author
+    if draft.audience != "all":
+        body["a"] = draft.audience
+    if draft.members:
+        body["m"] = draft.members
+    if draft.bumps:
+        body["f"] = draft.bumps
+    if draft.id_field:
+        body["i"] = draft.id_field
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_entry(seq: int, epoch: str, time: int, body: str | bytes) -> Entry:
+    """The entry that a store holds at ``seq``."""
+    data = json.loads(body)
+    draft = Draft(
+        event=data["n"],
+        data=data["d"],
+        author=data.get("u", ""),
+        audience=data.get("a", "all"),
+        members=tuple(data.get("m", ())),
+        bumps=tuple(data.get("f", ())),
+        id_field=data.get("i", ""),
+    )
+    return Entry(seq, epoch, time, draft, len(body))
+
+
+def participant_fact(user_id: str, change: str, **data: str) -> Draft:
+    """The entry that says a user joined, returned, was disconnected or left."""
+    return Draft("participantChanged", {"change": change, **data}, author=user_id, audience="presence")
+
+
+def most_present(statuses: Iterable[str]) -> str:
+    """The status of a user over their connections."""
+    present = set(statuses)
+    return next((status for status in STATUSES if status in present), "disconnected")
+
+
+Clock = Callable[[], float]

@@ -1,0 +1,25 @@
+-- Keep a checkpoint and trim the log behind it. KEYS[7] checkpoints, KEYS[8] their seqs, KEYS[9] their times.
+-- ARGV: version of the fold, epoch, seq, the checkpoint, entries and bytes to keep.
+local version, of, seq, body = take(), take(), tonumber(take()), take()
+local entries, bytes = tonumber(take()), tonumber(take())
+local stored = redis.call('HGET', KEYS[8], version)
+if of ~= epoch or (stored and tonumber(stored) >= seq) then return {'stale'} end
+redis.call('HSET', KEYS[7], version, body)
+redis.call('HSET', KEYS[8], version, seq)
+redis.call('HSET', KEYS[9], version, now)
+
+-- Not past the newest checkpoint of any version of the fold that is still in use (written within a day).
+local last, behind = tonumber(redis.call('HGET', META, 'seq')), seq
+local all = redis.call('HGETALL', KEYS[8])
+for i = 1, #all, 2 do
+  if now - tonumber(redis.call('HGET', KEYS[9], all[i])) > 86400000 then
+    for key = 7, 9 do redis.call('HDEL', KEYS[key], all[i]) end
+  else
+    behind = math.min(behind, tonumber(all[i + 1]))
+  end
+end
+local mean = tonumber(redis.call('HGET', META, 'bytes')) / last
+local keep = math.min(entries, math.floor(bytes / math.max(mean, 1)))
+local first = math.min(last - keep, behind) + 1
+if first > 1 then redis.call('XTRIM', LOG, 'MINID', '=', first .. '-0') end
+return {'ok'}

@@ -1,0 +1,10 @@
+-- Another numbering, if the one that lost entries is still the current one. KEYS[7..9]: the checkpoints.
+-- ARGV: the old epoch, the new one. The answer is the current one.
+local old, new = take(), take()
+if epoch == old then
+  redis.call('HSET', META, 'epoch', new)
+  redis.call('DEL', KEYS[7], KEYS[8], KEYS[9])
+  redis.call('PUBLISH', FEED, 'E' .. cjson.encode({reset = new}))
+  epoch = new
+end
+return {'ok', epoch}

@@ -1,0 +1,120 @@
+-- One step of the roster: user id -> {c = {connection = status}, t = absent since (ms)}.
+-- ARGV: the step, then its arguments. Steps are idempotent: they may be repeated after a lost answer.
+local step = take()
+
+local function read(user_id)
+  local text = redis.call('HGET', ROSTER, user_id)
+  return text and cjson.decode(text)
+end
+
+local function write(user_id, user) redis.call('HSET', ROSTER, user_id, cjson.encode(user)) end
+
+-- the most present of a user's connections
+local function status(user)
+  local seen = {}
+  for _, one in pairs(user.c) do seen[one] = true end
+  return seen.active and 'active' or seen.idle and 'idle' or seen.away and 'away' or 'disconnected'
+end
+
+local function fact(user_id, change)
+  push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence'}))
+end
+
+-- Not in the log: the others hear of it as it happens.
+local function announce(user_id, user, before)
+  if status(user) ~= before then
+    redis.call('PUBLISH', FEED, 'E' .. cjson.encode({presence = status(user), userId = user_id, time = now}))
+  end
+end
+
+-- A connection is gone; the user may have others.
+local function take_out(user_id, user, gone, change)
+  local before = status(user)
+  for _, connection in ipairs(gone) do user.c[connection] = nil end
+  if next(user.c) then
+    announce(user_id, user, before)
+    write(user_id, user)
+    return false
+  end
+  if change == 'left' then
+    redis.call('HDEL', ROSTER, user_id)
+  else
+    user.t = now
+    write(user_id, user)
+  end
+  fact(user_id, change)
+  return change == 'disconnected'
+end
+
+local function answer(user) return {'ok', status(user), redis.call('HGET', META, 'seq')} end
+
+if step == 'join' then
+  local user_id, connection, capacity, body = take(), take(), tonumber(take()), take()
+  if stale() then return {'stale'} end
+  local user = read(user_id)
+  if user and user.c[connection] then return answer(user) end
+  if not user then
+    if capacity >= 0 and redis.call('HLEN', ROSTER) >= capacity then return {'full'} end
+    user = {c = {}}
+    push(body)
+  elseif not next(user.c) then
+    fact(user_id, 'returned')
+  end
+  local before = status(user)
+  user.c[connection] = 'active'
+  user.t = nil
+  if before ~= 'disconnected' then announce(user_id, user, before) end
+  write(user_id, user)
+  return answer(user)
+end
+
+if step == 'status' then
+  local user_id, connection, wanted = take(), take(), take()
+  if stale() then return {'stale'} end
+  local user = read(user_id)
+  if not user or not user.c[connection] then return {'absent'} end
+  local before = status(user)
+  user.c[connection] = wanted
+  announce(user_id, user, before)
+  write(user_id, user)
+  return answer(user)
+end
+
+if step == 'out' then
+  local user_id, connection, change = take(), take(), take()
+  local user = read(user_id)
+  local absent = user and user.c[connection] and take_out(user_id, user, {connection}, change)
+  return {'ok', absent and now or 0}
+end
+
+-- A worker died: all of its connections are gone.
+if step == 'sweep' then
+  local prefix, some = take(), 0
+  local roster = redis.call('HGETALL', ROSTER)
+  for i = 1, #roster, 2 do
+    local user, gone = cjson.decode(roster[i + 1]), {}
+    for connection in pairs(user.c) do
+      if string.sub(connection, 1, #prefix) == prefix then gone[#gone + 1] = connection end
+    end
+    if #gone > 0 and take_out(roster[i], user, gone, 'disconnected') then some = now end
+  end
+  return {'ok', some}
+end
+
+-- Who was disconnected before this time has left. The answer is when the next one was disconnected, or 0.
+if step == 'absent' then
+  local before, oldest = tonumber(take()), 0
+  local roster = redis.call('HGETALL', ROSTER)
+  for i = 1, #roster, 2 do
+    local user = cjson.decode(roster[i + 1])
+    if not next(user.c) then
+      if user.t <= before then
+        redis.call('HDEL', ROSTER, roster[i])
+        fact(roster[i], 'left')
+      elseif oldest == 0 or user.t < oldest then
+        oldest = user.t
+      end
+    end
+  end
+  return {'ok', oldest}
+end

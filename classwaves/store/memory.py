@@ -1,0 +1,396 @@
+"""The store of one server without Redis: the same steps as the Lua scripts, under one lock, lost when the process ends.
+
+Imports errors, models and the store's own base. The feed is delivered within the call that caused it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import ClassWavesError, StaleFence
+from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
+from .base import (
+    Appended,
+    Checkpoint,
+    Clock,
+    Feed,
+    Limits,
+    Loaded,
+    PresenceResult,
+    Seat,
+    encode_draft,
+    most_present,
+    participant_fact,
+)
+
+
+@dataclass(slots=True)
+class _User:
+    """A participant's connections and their statuses, and since when there is none."""
+
+    connections: dict[str, str] = field(default_factory=dict)
+    absent_since: float = 0.0
+
+    @property
+    def status(self) -> str:
+        return most_present(self.connections.values())
+
+
+@dataclass(slots=True)
+class _Session:
+    record: SessionRecord
+    epoch: str
+    seq: int = 0
+    bytes: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    fences: dict[str, int] = field(default_factory=dict)
+    dedupe: OrderedDict[str, Appended] = field(default_factory=OrderedDict)
+    roster: dict[str, _User] = field(default_factory=dict)
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    expires_at: float = 0.0
+
+
+class MemoryStore:
+    """A :class:`~classwaves.store.base.Store` in this process.
+
+    :param limits: how much of a session is kept.
+    :param clock: seconds since the epoch.
+    """
+
+    kind = "memory"
+
+    def __init__(self, limits: Limits, clock: Clock = time.time) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._sessions: dict[str, _Session] = {}
+        self._codes: dict[str, str] = {}
+        self._auths: dict[str, tuple[AuthSession, str, float]] = {}
+        self._accounts: dict[str, dict[str, str]] = {}
+        self._subscribed: set[str] = set()
+        self._feed: Feed | None = None
+
+    # sessions
+
+    def create_session(self, record: SessionRecord, draft: Draft) -> Appended | None:
+        with self._lock:
+            self._drop_expired()
+            held = self._codes.get(record.code)
+            if held not in (None, record.id):
+                return None
+            self._codes[record.code] = record.id
+            self._sessions.setdefault(record.id, _Session(record, new_id(6)))
+            return self.append(record.id, [draft], dedupe=f"create:{record.id}")
+
+    def session_id(self, code: str) -> str | None:
+        with self._lock:
+            self._drop_expired()
+            return self._codes.get(code)
+
+    def record(self, session_id: str) -> SessionRecord | None:
+        with self._lock:
+            session = self._sessions.get(session_id)
+            return session.record if session else None
+
+    def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
+        with self._lock:
+            self._drop_expired()
+            records = [s.record for s in self._sessions.values() if owner_id in (None, s.record.owner_id)]
+        records.sort(key=lambda record: (record.created_at, record.id), reverse=True)
+        return records[offset : offset + limit]
+
+    def expire(self, record: SessionRecord, seconds: float) -> None:
+        with self._lock:
+            if session := self._sessions.get(record.id):
+                session.expires_at = self._clock() + seconds
+
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        for session_id, session in list(self._sessions.items()):
+            if session.expires_at and session.expires_at <= now:
+                del self._sessions[session_id]
+                del self._codes[session.record.code]
+
+    # the log
+
+    def append(
+        self,
+        session_id: str,
+        drafts: Sequence[Draft],
+        *,
+        dedupe: str,
+        fences: Mapping[str, int] | None = None,
+        record: SessionRecord | None = None,
+    ) -> Appended:
+        with self._lock:
+            session = self._session(session_id)
+            if first := session.dedupe.get(dedupe):
+                return replace(first, duplicate=True)
+            self._check_fences(session, fences or {})
+            for draft in drafts:
+                appended = self._push(session, draft)
+            session.dedupe[dedupe] = appended
+            while len(session.dedupe) > self._limits.dedupe_keys:
+                session.dedupe.popitem(last=False)
+            if record:
+                session.record = record
+            return appended
+
+    def _session(self, session_id: str) -> _Session:
+        if session := self._sessions.get(session_id):
+            return session
+        raise ClassWavesError("SESSION_NOT_FOUND")
+
+    @staticmethod
+    def _check_fences(session: _Session, fences: Mapping[str, int]) -> None:
+        for name, value in fences.items():
+            if session.fences.get(name, 0) != value:
+                raise StaleFence(name)
+
+    def _push(self, session: _Session, draft: Draft) -> Appended:
+        session.seq += 1
+        size = len(encode_draft(draft))
+        session.bytes += size
+        entry = Entry(session.seq, session.epoch, int(self._clock() * 1000), draft, size)
+        session.entries.append(entry)
+        for name in draft.bumps:
+            session.fences[name] = entry.seq
+        if self._feed and session.record.id in self._subscribed:
+            self._feed.on_entry(session.record.id, entry)
+        return Appended(entry.seq, entry.epoch, entry.time)
+
+    def find(self, session_id: str, dedupe: str) -> Entry | None:
+        with self._lock:
+            first = self._session(session_id).dedupe.get(dedupe)
+            found = self.read(session_id, first.seq - 1, 1) if first else []
+            return found[0] if first and found and found[0].seq == first.seq else None
+
+    def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
+        with self._lock:
+            entries = self._session(session_id).entries
+            start = bisect_right(entries, after, key=lambda entry: entry.seq)
+            return entries[start : start + limit]
+
+    def read_back(self, session_id: str, before: int, limit: int) -> list[Entry]:
+        with self._lock:
+            entries = self._session(session_id).entries
+            end = bisect_right(entries, before - 1, key=lambda entry: entry.seq)
+            return entries[max(0, end - limit) : end][::-1]
+
+    def load(self, session_id: str, fold_version: int) -> Loaded | None:
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None:
+                return None
+            checkpoint = session.checkpoints.get(fold_version)
+            tail = self.read(session_id, checkpoint.seq if checkpoint else 0, session.seq)
+            statuses = {user_id: user.status for user_id, user in session.roster.items()}
+            return Loaded(session.epoch, session.seq, checkpoint.body if checkpoint else None, tail, statuses)
+
+    def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
+        with self._lock:
+            session = self._session(session_id)
+            stored = session.checkpoints.get(checkpoint.version)
+            if checkpoint.epoch != session.epoch or (stored and checkpoint.seq <= stored.seq):
+                return False
+            session.checkpoints[checkpoint.version] = checkpoint
+            self._trim(session, checkpoint.seq)
+            return True
+
+    def _trim(self, session: _Session, behind: int) -> None:
+        """Bound the log, never past the checkpoint; one process has one version of the fold."""
+        mean = max(1, session.bytes // session.seq)
+        keep = min(self._limits.log_entries, self._limits.log_bytes // mean)
+        first = min(session.seq - keep, behind) + 1
+        del session.entries[: bisect_right(session.entries, first - 1, key=lambda entry: entry.seq)]
+
+    def new_epoch(self, session_id: str, old: str) -> str:
+        with self._lock:
+            session = self._session(session_id)
+            if session.epoch == old:
+                session.epoch = new_id(6)
+                session.checkpoints.clear()
+                self.publish(session_id, {"reset": session.epoch})
+            return session.epoch
+
+    def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
+        with self._lock:
+            return {key: self._sessions[key].seq for key in session_ids if key in self._sessions}
+
+    # presence
+
+    def join(
+        self,
+        session_id: str,
+        seat: Seat,
+        *,
+        display_name: str,
+        role: str,
+        fences: Mapping[str, int],
+        capacity: int | None,
+    ) -> PresenceResult:
+        with self._lock:
+            session = self._session(session_id)
+            self._check_fences(session, fences)
+            user = session.roster.get(seat.user_id)
+            if user is None:
+                if capacity is not None and len(session.roster) >= capacity:
+                    raise ClassWavesError("SESSION_FULL")
+                user = session.roster[seat.user_id] = _User()
+                self._push(session, participant_fact(seat.user_id, "joined", displayName=display_name, role=role))
+            elif not user.connections:
+                self._push(session, participant_fact(seat.user_id, "returned"))
+            if seat.connection not in user.connections:
+                self._change(session, seat, user, "active", announce=bool(user.connections))
+            return PresenceResult(user.status, session.seq)
+
+    def _change(self, session: _Session, seat: Seat, user: _User, status: str | None, announce: bool = True) -> None:
+        before = user.status
+        if status is None:
+            del user.connections[seat.connection]
+        else:
+            user.connections[seat.connection] = status
+        if announce and user.connections and user.status != before:
+            self.publish(
+                session.record.id,
+                {"presence": user.status, "userId": seat.user_id, "time": int(self._clock() * 1000)},
+            )
+
+    def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
+        with self._lock:
+            session = self._session(session_id)
+            self._check_fences(session, fences)
+            user = session.roster.get(seat.user_id)
+            if user is None or seat.connection not in user.connections:
+                return None
+            self._change(session, seat, user, status)
+            return PresenceResult(user.status, session.seq)
+
+    def leave(self, session_id: str, seat: Seat) -> None:
+        self._take_out(session_id, seat, "left")
+
+    def vanish(self, session_id: str, seat: Seat) -> None:
+        self._take_out(session_id, seat, "disconnected")
+
+    def _take_out(self, session_id: str, seat: Seat, change: str) -> None:
+        with self._lock:
+            session = self._sessions.get(session_id)
+            user = session.roster.get(seat.user_id) if session else None
+            if session is None or user is None or seat.connection not in user.connections:
+                return
+            self._change(session, seat, user, None)
+            if not user.connections:
+                user.absent_since = self._clock()
+                if change == "left":
+                    del session.roster[seat.user_id]
+                self._push(session, participant_fact(seat.user_id, change))
+
+    def expire_absent(self, session_id: str, older_than: float) -> None:
+        with self._lock:
+            session = self._sessions.get(session_id)
+            due = self._clock() - older_than
+            for user_id, user in list(session.roster.items()) if session else []:
+                if session and not user.connections and user.absent_since <= due:
+                    del session.roster[user_id]
+                    self._push(session, participant_fact(user_id, "left"))
+
+    # workers: there is one, and what it knew ends with it
+
+    def serve(self, worker: str, session_id: str) -> None:
+        pass
+
+    def unserve(self, worker: str, session_id: str) -> None:
+        pass
+
+    def renew(self, worker: str, seconds: float) -> None:
+        pass
+
+    def sweep(self) -> int:
+        return 0
+
+    def due_absences(self, older_than: float) -> list[str]:
+        with self._lock:
+            return [
+                session_id
+                for session_id, session in self._sessions.items()
+                if any(
+                    not user.connections and user.absent_since <= self._clock() - older_than
+                    for user in session.roster.values()
+                )
+            ]
+
+    # logins
+
+    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
+        with self._lock:
+            now = self._clock()
+            for auth_id in [key for key, (_, _, until) in self._auths.items() if until <= now]:
+                del self._auths[auth_id]
+            self._auths[auth.id] = (auth, refresh_id, now + seconds)
+
+    def auth(self, auth_id: str) -> AuthSession | None:
+        with self._lock:
+            kept = self._auths.get(auth_id)
+            return kept[0] if kept and kept[2] > self._clock() else None
+
+    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
+        with self._lock:
+            auth = self.auth(auth_id)
+            if auth is None:
+                return False
+            if self._auths[auth_id][1] not in (old, new):
+                self.end_auth(auth_id)
+                return False
+            self._auths[auth_id] = (auth, new, self._clock() + seconds)
+            return True
+
+    def end_auth(self, auth_id: str) -> None:
+        with self._lock:
+            self._auths.pop(auth_id, None)
+        if self._feed:
+            self._feed.on_control({"authEnded": auth_id})
+
+    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
+        return {auth_id for auth_id in auth_ids if self.auth(auth_id) is None}
+
+    # accounts
+
+    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
+        with self._lock:
+            if username in self._accounts:
+                return False
+            self._accounts[username] = dict(account)
+            return True
+
+    def account(self, username: str) -> dict[str, str] | None:
+        with self._lock:
+            return self._accounts.get(username)
+
+    # feed and life
+
+    def start(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def subscribe(self, session_id: str) -> None:
+        with self._lock:
+            self._subscribed.add(session_id)
+
+    def unsubscribe(self, session_id: str) -> None:
+        with self._lock:
+            self._subscribed.discard(session_id)
+
+    def publish(self, session_id: str, message: dict[str, Any]) -> None:
+        if self._feed and session_id in self._subscribed:
+            self._feed.on_ephemeral(session_id, message)
+
+    def ping(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._feed = None

@@ -1,0 +1,429 @@
+"""The store of several workers: Redis. Each step on a session's log is one Lua script over keys of one hash tag.
+
+Imports errors, models, the store's base and its feed. Every step may run twice, because an answer can be lost: appends
+have dedupe keys, presence steps are idempotent, and so are the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from ..errors import ClassWavesError, StaleFence, StoreUnavailable
+from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
+from .base import (
+    CONTROL,
+    Appended,
+    Checkpoint,
+    Feed,
+    Limits,
+    Loaded,
+    PresenceResult,
+    Seat,
+    decode_entry,
+    encode_draft,
+    most_present,
+    participant_fact,
+)
+from .redis_feed import RedisFeed
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+LUA = Path(__file__).parent / "lua"
+
+
+def guarded(
+    method: Callable[Concatenate[RedisStore, P], T],
+) -> Callable[Concatenate[RedisStore, P], T]:
+    """Whatever Redis cannot do now (away, full, read-only, loading) is one error, which clients may retry."""
+
+    def call(self: RedisStore, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("Redis did not do %s: %s", method.__name__, type(error).__name__)
+            raise StoreUnavailable from error
+
+    functools.update_wrapper(call, method)
+    return call
+
+
+def _script(name: str) -> str:
+    return (LUA / "common.lua").read_text() + (LUA / f"{name}.lua").read_text()
+
+
+class RedisStore:
+    """A :class:`~classwaves.store.base.Store` on one Redis (6.2 or newer) or Valkey.
+
+    :param url: ``redis://`` or ``rediss://``; redis-py's URL options apply, such as ``?ssl_cert_reqs=none``.
+    :param prefix: the first part of every key.
+    :param limits: how much of a session is kept.
+    :param timeout: patience with one command, in seconds.
+    :param connections: the size of the pool; whoever waits longer than ``timeout`` for one gives up.
+    """
+
+    kind = "redis"
+
+    def __init__(self, url: str, *, prefix: str, limits: Limits, timeout: float, connections: int) -> None:
+        self._prefix = prefix
+        self._limits = limits
+        self._timeout = timeout
+        # redis-py repeats up to ten times by default; once is enough for a pooled connection that died unnoticed
+        pool = redis.BlockingConnectionPool.from_url(
+            url, max_connections=connections, **self._options(retries=1, pool_timeout=timeout)
+        )
+        self._redis = redis.Redis(connection_pool=pool)
+        # the feed must hear of every lost connection itself, so nothing is repeated for it
+        follower = redis.Redis.from_url(url, **self._options(retries=0))
+        self._feed = RedisFeed(follower, self._channel, self._key(CONTROL), timeout)
+        script = self._redis.register_script
+        self._append, self._presence = script(_script("append")), script(_script("presence"))
+        self._load, self._checkpoint = script(_script("load")), script(_script("checkpoint"))
+        self._epoch, self._rotate = script(_script("epoch")), script((LUA / "rotate.lua").read_text())
+
+    def _options(self, *, retries: int, pool_timeout: float | None = None) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "protocol": 2,
+            "socket_timeout": self._timeout,
+            "socket_connect_timeout": self._timeout,
+            "retry": Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+        }
+        return options | ({"timeout": pool_timeout} if pool_timeout else {})
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((self._prefix, *parts))
+
+    def _of(self, session_id: str, *names: str) -> list[str]:
+        return [f"{self._prefix}:{{{session_id}}}:{name}" for name in names]
+
+    def _channel(self, session_id: str) -> str:
+        return self._of(session_id, "feed")[0]
+
+    def _log_keys(self, session_id: str) -> list[str]:
+        return self._of(session_id, "meta", "log", "fences", "dedupe", "roster", "feed")
+
+    def _checkpoint_keys(self, session_id: str) -> list[str]:
+        return self._of(session_id, "checkpoints", "checkpoint-seqs", "checkpoint-times")
+
+    # sessions
+
+    @guarded
+    def create_session(self, record: SessionRecord, draft: Draft) -> Appended | None:
+        code = self._key("code", record.code)
+        # the reservation ends by itself if this worker dies before the session is whole
+        if not self._redis.set(code, record.id, nx=True, ex=60) and self._text(self._redis.get(code)) != record.id:
+            return None
+        self._redis.hset(self._of(record.id, "meta")[0], mapping={"record": _dump(record.to_dict())})
+        self._redis.hsetnx(self._of(record.id, "meta")[0], "epoch", new_id(6))
+        appended = self.append(record.id, [draft], dedupe=f"create:{record.id}")
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(self._key("sessions"), {record.id: record.created_at})
+            pipe.zadd(self._key("owner", record.owner_id), {record.id: record.created_at})
+            pipe.persist(code)
+            pipe.execute()
+        return appended
+
+    @guarded
+    def session_id(self, code: str) -> str | None:
+        return self._text(self._redis.get(self._key("code", code)))
+
+    @guarded
+    def record(self, session_id: str) -> SessionRecord | None:
+        text = cast("bytes | None", self._redis.hget(self._of(session_id, "meta")[0], "record"))
+        return SessionRecord.from_dict(json.loads(text)) if text else None
+
+    @guarded
+    def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
+        index = self._key("sessions") if owner_id is None else self._key("owner", owner_id)
+        records: list[SessionRecord] = []
+        while len(records) < limit:
+            wanted = limit - len(records)
+            ids = cast("list[bytes]", self._redis.zrange(index, offset, offset + wanted - 1, desc=True))
+            with self._redis.pipeline(transaction=False) as pipe:
+                for session_id in ids:
+                    pipe.hget(self._of(session_id.decode(), "meta")[0], "record")
+                texts = pipe.execute()
+            if gone := [session_id for session_id, text in zip(ids, texts, strict=True) if text is None]:
+                self._redis.zrem(index, *gone)  # its data has expired
+            records += [SessionRecord.from_dict(json.loads(text)) for text in texts if text is not None]
+            offset += wanted - len(gone)
+            if len(ids) < wanted:
+                break
+        return records
+
+    @guarded
+    def expire(self, record: SessionRecord, seconds: float) -> None:
+        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id), self._key("code", record.code)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.pexpire(key, int(seconds * 1000))
+            pipe.execute()
+
+    # the log
+
+    @guarded
+    def append(
+        self,
+        session_id: str,
+        drafts: Sequence[Draft],
+        *,
+        dedupe: str,
+        fences: Mapping[str, int] | None = None,
+        record: SessionRecord | None = None,
+    ) -> Appended:
+        args: list[Any] = [dedupe, self._limits.dedupe_keys, *_fence_args(fences or {})]
+        args += [_dump(record.to_dict()) if record else "", len(drafts)]
+        for draft in drafts:
+            args += [encode_draft(draft), len(draft.bumps), *draft.bumps]
+        return _appended(_answer(self._append(self._log_keys(session_id), args)))
+
+    @guarded
+    def find(self, session_id: str, dedupe: str) -> Entry | None:
+        log, keys = self._of(session_id, "log", "dedupe")
+        seq = self._redis.zscore(keys, dedupe)
+        if seq is None:
+            return None
+        entries = _entries(self._redis.xrange(log, f"{int(seq)}-0", f"{int(seq)}-0"))
+        return entries[0] if entries else None
+
+    @guarded
+    def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
+        return _entries(self._redis.xrange(self._of(session_id, "log")[0], f"({after}-0", "+", count=limit))
+
+    @guarded
+    def read_back(self, session_id: str, before: int, limit: int) -> list[Entry]:
+        return _entries(self._redis.xrevrange(self._of(session_id, "log")[0], f"({before}-0", "-", count=limit))
+
+    @guarded
+    def load(self, session_id: str, fold_version: int) -> Loaded | None:
+        keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
+        answer = cast("list[Any]", self._load(keys, [fold_version]))
+        if answer[0] == b"gone":
+            return None
+        _, epoch, seq, checkpoint, tail, roster = answer
+        statuses = {
+            user_id.decode(): most_present(json.loads(user)["c"].values())
+            for user_id, user in zip(roster[::2], roster[1::2], strict=True)
+        }
+        entries = [_entry(row_id, dict(zip(flat[::2], flat[1::2], strict=True))) for row_id, flat in tail]
+        return Loaded(epoch.decode(), int(seq or 0), checkpoint.decode() if checkpoint else None, entries, statuses)
+
+    @guarded
+    def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
+        keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
+        args: list[Any] = [checkpoint.version, checkpoint.epoch, checkpoint.seq, checkpoint.body]
+        answer = self._checkpoint(keys, [*args, self._limits.log_entries, self._limits.log_bytes])
+        return bool(answer[0] == b"ok")
+
+    @guarded
+    def new_epoch(self, session_id: str, old: str) -> str:
+        keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
+        return str(_answer(self._epoch(keys, [old, new_id(6)]))[1].decode())
+
+    @guarded
+    def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            for session_id in session_ids:
+                pipe.hget(self._of(session_id, "meta")[0], "seq")
+            seqs: list[Any] = pipe.execute()
+        return {session_id: int(seq) for session_id, seq in zip(session_ids, seqs, strict=True) if seq is not None}
+
+    # presence
+
+    @guarded
+    def join(
+        self,
+        session_id: str,
+        seat: Seat,
+        *,
+        display_name: str,
+        role: str,
+        fences: Mapping[str, int],
+        capacity: int | None,
+    ) -> PresenceResult:
+        fact = encode_draft(participant_fact(seat.user_id, "joined", displayName=display_name, role=role))
+        args = ["join", seat.user_id, seat.connection, -1 if capacity is None else capacity, fact]
+        answer = _answer(self._step(session_id, [*args, *_fence_args(fences)]))
+        return PresenceResult(answer[1].decode(), int(answer[2]))
+
+    def _step(self, session_id: str, args: Iterable[Any]) -> Any:
+        return self._presence(self._log_keys(session_id), list(args))
+
+    @guarded
+    def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
+        args = ["status", seat.user_id, seat.connection, status, *_fence_args(fences)]
+        answer = _answer(self._step(session_id, args))
+        return None if answer[0] == b"absent" else PresenceResult(answer[1].decode(), int(answer[2]))
+
+    def leave(self, session_id: str, seat: Seat) -> None:
+        self._take_out(session_id, ["out", seat.user_id, seat.connection, "left"])
+
+    def vanish(self, session_id: str, seat: Seat) -> None:
+        self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected"])
+
+    @guarded
+    def _take_out(self, session_id: str, args: Iterable[str]) -> None:
+        answer = self._step(session_id, args)
+        if answer[0] == b"ok" and int(answer[1]):
+            self._redis.zadd(self._key("absent"), {session_id: int(answer[1])}, nx=True)
+
+    @guarded
+    def expire_absent(self, session_id: str, older_than: float) -> None:
+        answer = self._step(session_id, ["absent", self._now() - int(older_than * 1000)])
+        oldest = int(answer[1]) if answer[0] == b"ok" else 0
+        if oldest:
+            self._redis.zadd(self._key("absent"), {session_id: oldest})
+        else:
+            self._redis.zrem(self._key("absent"), session_id)
+
+    def _now(self) -> int:
+        seconds, micros = self._redis.time()
+        return seconds * 1000 + micros // 1000
+
+    # workers
+
+    @guarded
+    def serve(self, worker: str, session_id: str) -> None:
+        self._redis.sadd(self._key("worker", worker), session_id)
+
+    @guarded
+    def unserve(self, worker: str, session_id: str) -> None:
+        self._redis.srem(self._key("worker", worker), session_id)
+
+    @guarded
+    def renew(self, worker: str, seconds: float) -> None:
+        self._redis.zadd(self._key("workers"), {worker: self._now() + int(seconds * 1000)})
+
+    @guarded
+    def sweep(self) -> int:
+        dead = cast("list[bytes]", self._redis.zrangebyscore(self._key("workers"), "-inf", self._now()))
+        for worker in [name.decode() for name in dead]:
+            for session_id in cast("set[bytes]", self._redis.smembers(self._key("worker", worker))):
+                self._take_out(session_id.decode(), ["sweep", f"{worker}:"])
+                self._redis.srem(self._key("worker", worker), session_id)
+            self._redis.zrem(self._key("workers"), worker)
+        return len(dead)
+
+    @guarded
+    def due_absences(self, older_than: float) -> list[str]:
+        before = self._now() - int(older_than * 1000)
+        due = cast("list[bytes]", self._redis.zrangebyscore(self._key("absent"), "-inf", before))
+        return [session_id.decode() for session_id in due]
+
+    # logins
+
+    @guarded
+    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
+        key = self._key("auth", auth.id)
+        with self._redis.pipeline() as pipe:
+            pipe.hset(key, mapping={"auth": _dump(auth.to_dict()), "refresh": refresh_id})
+            pipe.pexpire(key, int(seconds * 1000))
+            pipe.execute()
+
+    @guarded
+    def auth(self, auth_id: str) -> AuthSession | None:
+        text = cast("bytes | None", self._redis.hget(self._key("auth", auth_id), "auth"))
+        return AuthSession.from_dict(json.loads(text)) if text else None
+
+    @guarded
+    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
+        answer = self._rotate([self._key("auth", auth_id)], [old, new, int(seconds * 1000)])
+        if answer == b"reused":
+            self.end_auth(auth_id)
+        return bool(answer == b"ok")
+
+    @guarded
+    def end_auth(self, auth_id: str) -> None:
+        self._redis.delete(self._key("auth", auth_id))
+        self._redis.publish(self._key(CONTROL), _dump({"authEnded": auth_id}))
+
+    @guarded
+    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            for auth_id in auth_ids:
+                pipe.exists(self._key("auth", auth_id))
+            found = pipe.execute()
+        return {auth_id for auth_id, there in zip(auth_ids, found, strict=True) if not there}
+
+    # accounts
+
+    @guarded
+    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
+        return bool(self._redis.set(self._key("account", username), _dump(dict(account)), nx=True))
+
+    @guarded
+    def account(self, username: str) -> dict[str, str] | None:
+        text = cast("bytes | None", self._redis.get(self._key("account", username)))
+        return json.loads(text) if text else None
+
+    # feed and life
+
+    def start(self, feed: Feed) -> None:
+        self._feed.start(feed)
+
+    def subscribe(self, session_id: str) -> None:
+        self._feed.subscribe(session_id)
+
+    def unsubscribe(self, session_id: str) -> None:
+        self._feed.unsubscribe(session_id)
+
+    @guarded
+    def publish(self, session_id: str, message: dict[str, Any]) -> None:
+        self._redis.publish(self._channel(session_id), "E" + _dump(message))
+
+    @guarded
+    def ping(self) -> None:
+        self._redis.ping()
+
+    def close(self) -> None:
+        self._feed.close()
+        self._redis.close()
+        self._redis.connection_pool.disconnect()
+
+    @staticmethod
+    def _text(value: Any) -> str | None:
+        return value.decode() if value is not None else None
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fence_args(fences: Mapping[str, int]) -> list[Any]:
+    return [len(fences), *(part for pair in fences.items() for part in pair)]
+
+
+def _answer(answer: Any) -> list[Any]:
+    """A script's answer, or the error that its first item stands for."""
+    match answer[0]:
+        case b"gone":
+            raise ClassWavesError("SESSION_NOT_FOUND")
+        case b"stale":
+            raise StaleFence
+        case b"full":
+            raise ClassWavesError("SESSION_FULL")
+    return list(answer)
+
+
+def _appended(answer: list[Any]) -> Appended:
+    kind, seq, epoch, time = answer
+    return Appended(int(seq), epoch.decode(), int(time), duplicate=kind == b"duplicate")
+
+
+def _entry(row_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+    return decode_entry(int(row_id.split(b"-")[0]), fields[b"p"].decode(), int(fields[b"t"]), fields[b"e"])
+
+
+def _entries(rows: Any) -> list[Entry]:
+    return [_entry(row_id, fields) for row_id, fields in rows]

@@ -1,0 +1,50 @@
+"""gunicorn's settings for ClassWaves. Everything is configured by the environment; see the README.
+
+This file runs in the master before gevent has patched the workers, so it imports nothing that uses sockets: what needs
+them is asked from another process, once, and handed to all workers by the environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+if "CLASSWAVES_PREFLIGHT" not in os.environ:
+    asked = subprocess.run([sys.executable, "-m", "classwaves.preflight"], stdout=subprocess.PIPE, text=True)
+    if asked.returncode:
+        sys.exit(asked.returncode)
+    os.environ["CLASSWAVES_PREFLIGHT"] = asked.stdout
+
+_plan = json.loads(os.environ["CLASSWAVES_PREFLIGHT"])
+os.environ["CLASSWAVES_STORE"] = _plan["store"]
+os.environ["WEB_CONCURRENCY"] = str(_plan["workers"])
+
+bind = _plan["bind"]
+workers = _plan["workers"]
+worker_class = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
+# each socket holds a place in gunicorn's pool; some are left for plain requests
+worker_connections = _plan["connections"] + 100
+preload_app = False  # gevent patches a worker before it loads the application, not the master
+control_socket_disable = True  # the home directory of a PaaS may be read-only
+timeout = 30
+graceful_timeout = 8
+keepalive = 5
+limit_request_line = 8190
+
+
+def when_ready(server):
+    """Say how to go on."""
+    port = bind.rsplit(":", 1)[1]
+    server.log.info("ClassWaves: http://127.0.0.1:%s (store: %s, workers: %d)", port, _plan["store"], workers)
+    if _plan["demo"]:
+        server.log.info(
+            "Demo mode. Log in as teacher / classwaves or student / classwaves; the demo session is DEM234."
+        )
+        server.log.info("Open the address in two windows, log in as one and as the other, and join.")
+
+
+def nworkers_changed(server, new_value, old_value):
+    """A second worker of a store in memory would be a second world."""
+    if _plan["store"] == "memory" and new_value > 1:
+        server.log.warning("The store is in memory: there is one worker.")
+        server.num_workers = 1
