@@ -12,9 +12,10 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from .connections import Connection
 from .errors import ClassWavesError
 from .hub import Hub
-from .live import Connection, LiveSession
+from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
 from .store.base import Appended, Seat
 

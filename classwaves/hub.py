@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from .connections import Connection, Emitter
 from .errors import ClassWavesError, StoreUnavailable
-from .live import Connection, Emitter, LiveSession
+from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
 from .scheduler import Scheduler
 from .settings import Settings

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from .connections import Emitter, Member
 from .errors import ClassWavesError, StoreUnavailable
 from .models import Entry, Principal, SessionRecord, iso
 from .replica import FOLD_VERSION, Replica
+from .ring import Resume, Ring
 from .settings import Settings
 from .store.base import Checkpoint, Loaded, Store
 
@@ -26,74 +26,6 @@ logger = logging.getLogger(__name__)
 PAGE = 500
 #: What an event's frame adds to its entry, about, in bytes.
 FRAME = 120
-
-
-class Emitter(Protocol):
-    """How a session reaches its sockets on this worker. Nothing here blocks."""
-
-    def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None: ...
-
-    def enter(self, sid: str, room: str) -> None: ...
-
-    def leave(self, sid: str, room: str) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """A socket whose token was checked. ``seats``: the sessions it has a place in; ``lock`` keeps its events in order."""
-
-    sid: str
-    eio_sid: str
-    principal: Principal
-    address: str
-    seats: dict[str, LiveSession] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    closed: bool = False
-    packet_bytes: int = 0
-
-
-@dataclass(slots=True)
-class Member:
-    """A socket of this worker that joined the session."""
-
-    principal: Principal
-    staff: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a client was: the highest ``seq`` it has seen, in which numbering."""
-
-    since_seq: int
-    epoch: str
-
-
-@dataclass(slots=True)
-class Ring:
-    """The newest entries, bounded in number and bytes."""
-
-    entries: int
-    bytes: int
-    items: deque[Entry] = field(default_factory=deque)
-    size: int = 0
-
-    def add(self, entry: Entry) -> None:
-        self.items.append(entry)
-        self.size += entry.size
-        while len(self.items) > self.entries or self.size > self.bytes:
-            self.size -= self.items.popleft().size
-
-    def clear(self) -> None:
-        self.items.clear()
-        self.size = 0
-
-    def starts_after(self, newest: int) -> int:
-        """The seq before the oldest entry held; ``newest`` if there is none."""
-        return self.items[0].seq - 1 if self.items else newest
-
-    def get(self, seq: int) -> Entry | None:
-        index = seq - self.items[0].seq if self.items else -1
-        return self.items[index] if 0 <= index < len(self.items) else None
 
 
 class LiveSession:

@@ -13,10 +13,10 @@ from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, SocketIO
 
 from .auth.tokens import Tokens, bearer
+from .connections import Connection
 from .errors import ClassWavesError
 from .hub import Hub
 from .limits import RateLimits
-from .live import Connection
 from .models import Principal
 from .pipeline import Pipeline
 from .transport.server import close_transport

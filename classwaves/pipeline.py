@@ -12,11 +12,12 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from .connections import Connection
 from .errors import ClassWavesError, StaleFence
 from .events import Context, Event, Feature, check, stored
 from .hub import Hub
 from .limits import RateLimits
-from .live import Connection, LiveSession
+from .live import LiveSession
 from .models import SessionRecord
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ from marshmallow import fields, validate
 
 from ..errors import ClassWavesError, StaleFence
 from ..events import Context, EventSchema, Feature, Text, session_code
-from ..live import LiveSession, Resume
+from ..live import LiveSession
 from ..models import Principal
+from ..ring import Resume
 
 membership = Feature("membership")
 

@@ -48,7 +48,7 @@ def guarded(
 ) -> Callable[Concatenate[RedisStore, P], T]:
     """Whatever Redis cannot do now (away, full, read-only, loading) is one error, which clients may retry."""
 
-    def call(self: RedisStore, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: RedisStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(self, *args, **kwargs)
         except (redis.RedisError, OSError) as error:
