@@ -103,6 +103,7 @@ class Context:
     event: Event
     client_message_id: str | None = None
     _live: LiveSession | None = None
+    _fences: dict[str, int] | None = None
 
     @property
     def principal(self) -> Principal:
@@ -130,10 +131,16 @@ class Context:
         mine = self.client_message_id
         return f"{self.principal.user_id}:{mine}" if mine else f"-{new_id()}"
 
+    def note_fences(self) -> None:
+        """Remember the fences that a permission check relies on, before it looks: the session's and the user's."""
+        self._fences = entry_fences(self.live, self.principal)
+
+    @property
     def fences(self) -> dict[str, int]:
-        """The fences that every permission check relies on: the session's and the user's."""
-        replica = self.live.replica
-        return {name: replica.fence(name) for name in ("session", f"user:{self.principal.user_id}")}
+        """What an append of this event must name. :raises RuntimeError: nothing was checked."""
+        if self._fences is None:
+            raise RuntimeError(f"{self.event.name} was not checked")
+        return self._fences
 
     def publish(
         self,
@@ -152,8 +159,13 @@ class Context:
         :raises StaleFence: somebody changed what the permission check relied on; the pipeline tries the event again.
         """
         draft = Draft(event, data, self.principal.user_id, audience, tuple(members), tuple(bumps), id_field)
-        appended = self.hub.store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences())
+        appended = self.hub.store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
         return stored(appended, id_field)
+
+
+def entry_fences(live: LiveSession, principal: Principal) -> dict[str, int]:
+    """The fences behind everything a user does in a session: the session's and the user's."""
+    return {name: live.replica.fence(name) for name in ("session", f"user:{principal.user_id}")}
 
 
 def stored(appended: Appended | Entry, id_field: str = "") -> dict[str, Any]:

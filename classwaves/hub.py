@@ -198,6 +198,18 @@ class Hub:
         live.load()
         return live
 
+    def record(self, session_id: str) -> SessionRecord:
+        """The session's record; no round trip if it is served here, and no log is read.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``.
+        """
+        live = self._live(session_id)
+        record = live.replica.record if live else None
+        record = record or self.store.record(session_id)
+        if record is None:
+            raise ClassWavesError("SESSION_NOT_FOUND")
+        return record
+
     def refresh(self, live: LiveSession) -> None:
         """Before another try: what :meth:`view` gave may be behind."""
         if self._live(live.id) is live:

@@ -101,10 +101,10 @@ def _commit(hub: Hub, session_id: str, principal: Principal, change: Callable[[L
     dedupe = f"-{new_id()}"
     for _ in range(TRIES):
         live = hub.view(session_id)
+        fences = {"session": live.replica.fence("session")}  # before the checks that rely on it
         if not live.is_staff(principal):
             raise ClassWavesError("SESSION_ACCESS_DENIED")
         wanted = change(live)
-        fences = {"session": live.replica.fence("session")}
         try:
             hub.store.append(session_id, wanted.drafts, dedupe=dedupe, fences=fences, record=wanted.record)
         except StaleFence:

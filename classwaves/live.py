@@ -191,13 +191,27 @@ class LiveSession:
             mine = self._ring.items[-1] if self._ring.items else None
             epoch = self.replica.epoch
         found = self._store.read(self.id, mine.seq - 1, 1) if mine else []
-        if mine and (not found or found[0] != mine):
-            logger.error("the store has lost acknowledged events of a session; a new epoch starts")
-            self._store.new_epoch(self.id, epoch)
-            self.reload()
-        else:
-            self.catch_up()
-            self._refresh_statuses()
+        try:
+            if mine and (not found or found[0] != mine):
+                logger.error("the store has lost acknowledged events of a session; a new epoch starts")
+                self._store.new_epoch(self.id, epoch)
+                self.reload()
+            else:
+                self.catch_up()
+                self._refresh_statuses()
+        except ClassWavesError as error:
+            if error.code != "SESSION_NOT_FOUND":
+                raise
+            self._turn_out(error)
+
+    def _turn_out(self, error: ClassWavesError) -> None:
+        """The store has lost the session itself: nobody is left waiting in it."""
+        logger.error("the store has lost a session that is served here")
+        with self.lock:
+            for sid in list(self.members):
+                self.remove(sid)
+                self._emitter.emit("error", error.to_dict(), [sid])
+                self._emitter.emit("sessionLeft", {"sessionCode": self.record.code}, [sid])
 
     def _refresh_statuses(self) -> None:
         """What was said of statuses while the feed was away was missed."""

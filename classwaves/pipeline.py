@@ -18,7 +18,6 @@ from .events import Context, Event, Feature, check, stored
 from .hub import Hub
 from .limits import RateLimits
 from .live import LiveSession
-from .models import SessionRecord
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +86,7 @@ class Pipeline:
 
     def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         for _ in range(TRIES):
+            context.note_fences()
             check(context)
             try:
                 return context.event.handler(context, data)
@@ -104,8 +104,8 @@ class Pipeline:
         live = connection.seats.get(session_id)
         if live is not None and connection.sid in live.members:
             return live
-        record = self._hub.store.record(session_id)
-        raise ClassWavesError(_outsider(record))
+        ended = self._hub.record(session_id).status == "ended"
+        raise ClassWavesError("SESSION_ENDED" if ended else "NOT_IN_SESSION")
 
     def _first_answer(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         try:
@@ -114,12 +114,6 @@ class Pipeline:
         except ClassWavesError:
             return None
         return stored(first, first.draft.id_field) if first else None
-
-
-def _outsider(record: SessionRecord | None) -> str:
-    if record is None:
-        return "SESSION_NOT_FOUND"
-    return "SESSION_ENDED" if record.status == "ended" else "NOT_IN_SESSION"
 
 
 def loaded(event: Event, args: Sequence[Any]) -> dict[str, Any]:

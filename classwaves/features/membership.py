@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from ..errors import ClassWavesError, StaleFence
-from ..events import Context, EventSchema, Feature, Text, session_code
+from ..events import Context, EventSchema, Feature, Text, entry_fences, session_code
 from ..live import LiveSession
 from ..models import Principal
 from ..ring import Resume
@@ -84,9 +84,8 @@ def _take_seat(context: Context, live: LiveSession) -> None:
     """Add the connection to the roster, and wait until the arrival has come along the feed."""
     principal = context.principal
     for _ in range(TRIES):
+        fences = entry_fences(live, principal)  # before the check that relies on them
         check_entry(live, principal)
-        replica = live.replica
-        fences = {name: replica.fence(name) for name in ("session", f"user:{principal.user_id}")}
         capacity = None if live.is_staff(principal) else live.record.settings["maxParticipants"]
         try:
             result = context.hub.store.join(

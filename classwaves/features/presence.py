@@ -22,7 +22,7 @@ class PresenceSchema(EventSchema):
 def update_presence(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Change this socket's status; the others hear of it if the participant's changed."""
     store = context.hub.store
-    result = store.set_status(context.live.id, context.seat, data["status"], context.fences())
+    result = store.set_status(context.live.id, context.seat, data["status"], context.fences)
     if result is None:
         raise ClassWavesError("NOT_IN_SESSION")
     return {"status": result.status}

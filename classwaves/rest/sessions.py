@@ -31,12 +31,12 @@ from .schemas import (
 blueprint: Blueprint = make_blueprint("sessions", "Classroom sessions.")
 
 
-def _view(code: str) -> LiveSession:
-    """The session for reading, by a code that people may have guessed."""
+def _find(code: str) -> str:
+    """The id of the session with a code that people may have guessed."""
     state = current_state()
     state.limits.check("guess", address())
     try:
-        return state.hub.view(state.hub.find(code))
+        return state.hub.find(code)
     except ClassWavesError as error:
         if error.code == "SESSION_NOT_FOUND":
             state.limits.hit("guess", address())
@@ -45,7 +45,7 @@ def _view(code: str) -> LiveSession:
 
 def _readable(code: str) -> LiveSession:
     """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
-    live, who = _view(code), principal()
+    live, who = current_state().hub.view(_find(code)), principal()
     inside = who.user_id in live.replica.known and who.user_id not in live.replica.removed
     if not (inside or who.auth.guest_of == live.id or live.is_staff(who)):
         raise ClassWavesError("SESSION_ACCESS_DENIED")
@@ -106,11 +106,11 @@ def show(code: str) -> SessionRecord:
 def change(body: dict[str, Any], code: str) -> SessionRecord:
     """Change the title or some of the settings. For staff."""
     hub, who = current_state().hub, principal()
-    return lifecycle.configure(hub, _view(code).id, who, body.get("title"), body.get("settings", {}))
+    return lifecycle.configure(hub, _find(code), who, body.get("title"), body.get("settings", {}))
 
 
 def _step(code: str, name: str, reason: str | None = None) -> SessionRecord:
-    return lifecycle.step(current_state().hub, _view(code).id, name, principal(), reason)
+    return lifecycle.step(current_state().hub, _find(code), name, principal(), reason)
 
 
 @blueprint.route("/sessions/<code>/start", methods=["POST"])
@@ -158,7 +158,7 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
     """A login for a guest student, good for this session alone."""
     state = current_state()
     state.limits.hit("guest", address())
-    record = _view(code).record
+    record = state.hub.record(_find(code))
     if record.status == "ended":
         raise ClassWavesError("SESSION_ENDED")
     if record.settings["access"] != "code" or not record.settings["guestsAllowed"]:

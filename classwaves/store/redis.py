@@ -50,10 +50,12 @@ def guarded(
 
     def call(self: RedisStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return method(self, *args, **kwargs)
+            result = method(self, *args, **kwargs)
         except (redis.RedisError, OSError) as error:
-            logger.warning("Redis did not do %s: %s", method.__name__, type(error).__name__)
+            self._note(method.__name__, error)
             raise StoreUnavailable from error
+        self._note(method.__name__, None)
+        return result
 
     functools.update_wrapper(call, method)
     return call
@@ -79,6 +81,7 @@ class RedisStore:
         self._prefix = prefix
         self._limits = limits
         self._timeout = timeout
+        self._trouble: str | None = None
         # redis-py repeats up to ten times by default; once is enough for a pooled connection that died unnoticed
         pool = redis.BlockingConnectionPool.from_url(
             url, max_connections=connections, **self._options(retries=1, pool_timeout=timeout)
@@ -91,6 +94,16 @@ class RedisStore:
         self._append, self._presence = script(_script("append")), script(_script("presence"))
         self._load, self._checkpoint = script(_script("load")), script(_script("checkpoint"))
         self._epoch, self._rotate = script(_script("epoch")), script((LUA / "rotate.lua").read_text())
+
+    def _note(self, step: str, error: Exception | None) -> None:
+        """Log that Redis went away, and that it came back, once each."""
+        kind = type(error).__name__ if error else None
+        if kind != self._trouble:
+            self._trouble = kind
+            if error:
+                logger.warning("Redis did not do %s: %s", step, kind)
+            else:
+                logger.info("Redis answers again")
 
     def _options(self, *, retries: int, pool_timeout: float | None = None) -> dict[str, Any]:
         options: dict[str, Any] = {

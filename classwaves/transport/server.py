@@ -122,7 +122,9 @@ class HandshakeGate:
         self._limit = settings.max_connections
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        handshake = environ.get("PATH_INFO", "").startswith("/socket.io") and "sid=" not in environ["QUERY_STRING"]
+        handshake = environ.get("PATH_INFO", "").startswith("/socket.io/") and "sid=" not in environ.get(
+            "QUERY_STRING", ""
+        )
         if handshake and len(self._sio.server.eio.sockets) >= self._limit:
             error = ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000)
             start_response("429 Too Many Requests", [("Content-Type", "application/json"), ("Retry-After", "5")])

@@ -1,0 +1,82 @@
+"""Write the pages of docs/ that are made from the code: ``python scripts/docs.py``; ``--check`` tells if they drifted."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from classwaves.errors import ERROR_CODES
+from classwaves.settings import Settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NOTE = "<!-- Made by scripts/docs.py from the code; change it there. -->\n"
+
+
+CONFIGURATION = f"""\
+# Configuration
+
+{NOTE}
+Every setting is an environment variable and a key of the Flask configuration; the configuration wins. An unknown
+`CLASSWAVES_*` name keeps the application from starting, and the nearest one is named. An empty variable is an unset one.
+Durations are in seconds unless the name says otherwise; rates are those of the `limits` library (`10/minute`,
+`5/second;100/minute`).
+
+| name | default | meaning |
+|---|---|---|
+"""
+
+ERRORS = f"""\
+# Error codes
+
+{NOTE}
+Every error has one of these codes: in the ack of an event (`{{ok: false, error: {{code, message, details?,
+retryAfterMs?}}}}`), in the event `error`, in the `data` of a `connect_error`, and in REST answers (`{{error: {{…}}}}`, with
+the HTTP status of its row). *Try again*: the same request may succeed later, unchanged, with the same `clientMessageId`.
+
+| code | HTTP | try again | meaning |
+|---|---|---|---|
+"""
+
+
+def configuration() -> str:
+    rows = [
+        f"| `{field.metadata['name']}` | {_shown(field.default)} | {field.metadata['meaning']} |\n"
+        for field in dataclasses.fields(Settings)
+    ]
+    return CONFIGURATION + "".join(rows)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return f"`{int(default)}`"
+    if isinstance(default, float):
+        return f"`{default:g}`"
+    return f"`{default}`" if default not in ("", ()) else ""
+
+
+def errors() -> str:
+    return ERRORS + "".join(
+        f"| `{code}` | {spec.status} | {'yes' if spec.retryable else 'no'} | {spec.meaning} |\n"
+        for code, spec in ERROR_CODES.items()
+    )
+
+
+PAGES = {"configuration.md": configuration, "errors.md": errors}
+
+
+def main() -> int:
+    stale = [name for name, make in PAGES.items() if not _is(DOCS / name, make())]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says: run python scripts/docs.py")
+        return 1 if stale else 0
+    for name, make in PAGES.items():
+        (DOCS / name).write_text(make())
+    return 0
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
