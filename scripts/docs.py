@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that are made from the code: ``python scripts/docs.py``; ``--check`` tells if they drifted."""
+"""Write the pages of docs/ that are made from the code; ``python scripts/docs.py --check`` tells if they drifted."""
 
 import dataclasses
 import sys
@@ -16,8 +16,8 @@ CONFIGURATION = f"""\
 
 {NOTE}
 Every setting is an environment variable and a key of the Flask configuration; the configuration wins. An unknown
-`CLASSWAVES_*` name keeps the application from starting, and the nearest one is named. An empty variable is an unset one.
-Durations are in seconds unless the name says otherwise; rates are those of the `limits` library (`10/minute`,
+`CLASSWAVES_*` name keeps the application from starting, and the nearest one is named. An empty variable is an unset
+one. Durations are in seconds unless the name says otherwise; rates are those of the `limits` library (`10/minute`,
 `5/second;100/minute`).
 
 | name | default | meaning |
@@ -29,8 +29,9 @@ ERRORS = f"""\
 
 {NOTE}
 Every error has one of these codes: in the ack of an event (`{{ok: false, error: {{code, message, details?,
-retryAfterMs?}}}}`), in the event `error`, in the `data` of a `connect_error`, and in REST answers (`{{error: {{…}}}}`, with
-the HTTP status of its row). *Try again*: the same request may succeed later, unchanged, with the same `clientMessageId`.
+retryAfterMs?}}}}`), in the event `error`, in the `data` of a `connect_error`, and in REST answers (`{{error: {{…}}}}`,
+with the HTTP status of its row). *Try again*: the same request may succeed later, unchanged, with the same
+`clientMessageId`.
 
 | code | HTTP | try again | meaning |
 |---|---|---|---|
