@@ -1,0 +1,65 @@
+# make help lists the targets. Every set-up step runs once and again only when what it depends on has changed.
+
+VENV ?= .venv
+# Arguments for pytest: make test ARGS="tests/test_chat.py -x"
+ARGS ?=
+# Worker processes of pytest: one more than the cores, since many tests wait, and four at most.
+TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
+PYTEST_FLAGS ?= -n $(TEST_WORKERS) --dist loadgroup
+LINTED ?= .
+
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run dev tools test coverage lint format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+$(PY):
+	@scripts/venv $(VENV)
+
+$(RUN_READY): setup.cfg pyproject.toml | $(PY)
+	@echo "Installing ClassWaves into $(VENV) (less than a minute the first time) ..."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(DEV_READY): setup.cfg pyproject.toml | $(PY)
+	@echo "Installing ClassWaves and the development tools into $(VENV) (a minute or two the first time) ..."
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $(RUN_READY) $@
+
+setup: $(RUN_READY) ## install what the server needs
+	@scripts/npm-packages 30
+
+run: setup ## start the server in demo mode; honours PORT, REDIS_URL, WEB_CONCURRENCY and CLASSWAVES_*
+	@CLASSWAVES_DEMO=$${CLASSWAVES_DEMO:-1} exec $(PY) -m gunicorn --config gunicorn.conf.py wsgi:app
+
+dev: $(DEV_READY) ## install the development tools
+
+tools: dev ## get what the tests use beside Python: npm packages, Chromium
+	@scripts/test-tools
+
+test: tools lint ## linters, mypy, then every test
+	@$(PY) -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+coverage: tools ## every test, with the lines and branches that none reaches
+	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)
+
+lint: dev ## ruff and mypy
+	@$(PY) -m ruff check $(LINTED)
+	@$(PY) -m ruff format --check $(LINTED)
+	@$(PY) -m mypy
+
+format: dev ## let ruff sort imports and lay out the code
+	@$(PY) -m ruff check --fix $(LINTED)
+	@$(PY) -m ruff format $(LINTED)
+
+clean: ## remove the environment, the npm packages, caches and build artefacts
+	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .coverage .coverage.* htmlcov test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
