@@ -27,6 +27,8 @@ class Text(fields.String):
     """A string that UTF-8 can carry: no lone surrogates, which JSON lets through, and no NUL."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if isinstance(value, bytes):  # which marshmallow would decode
+            raise self.make_error("invalid")
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
             raise ValidationError("Not a valid string.")
@@ -128,8 +130,9 @@ class Context:
     @property
     def dedupe_key(self) -> str:
         """The client's key, or one of our own: the append may be repeated after a lost answer."""
-        mine = self.client_message_id
-        return f"{self.principal.user_id}:{mine}" if mine else f"-{new_id()}"
+        user_id, mine = self.principal.user_id, self.client_message_id
+        # with its length, because a shop's user ids may hold colons as well as a client's keys
+        return f"{len(user_id)}:{user_id}:{mine}" if mine else f"-{new_id()}"
 
     def note_fences(self) -> None:
         """Remember the fences that a permission check relies on, before it looks: the session's and the user's."""

@@ -81,7 +81,7 @@ class ClassWaves:
             SocketIOEmitter(socketio),
             settings,
             on_auth_ended=namespace.auth_ended,
-            live_auths=namespace.live_auths,
+            connections=namespace.open_connections,
         )
         pipeline = Pipeline(self._features, hub, limits)
         namespace.bind(hub, pipeline)

@@ -6,6 +6,7 @@ its lease, the departures of its sockets, the settling of what dead workers left
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -32,6 +33,7 @@ class _Slot:
         self.lock = threading.Lock()
         self.users = 0
         self.live: LiveSession | None = None
+        self.failed_at = 0.0
 
 
 class _Silence:
@@ -53,7 +55,7 @@ class Hub:
     :param store: the log and the roster.
     :param emitter: the worker's sockets.
     :param on_auth_ended: called with the id of an auth session that is over.
-    :param live_auths: the ids of the auth sessions whose sockets are open here.
+    :param connections: the sockets that are open here.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Hub:
         settings: Settings,
         *,
         on_auth_ended: Callable[[str], None],
-        live_auths: Callable[[], list[str]],
+        connections: Callable[[], list[Connection]],
     ) -> None:
         self.store = store
         self.emitter = emitter
@@ -71,11 +73,12 @@ class Hub:
         self.scheduler = Scheduler()
         self.worker = new_id(9)
         self._on_auth_ended = on_auth_ended
-        self._live_auths = live_auths
+        self._connections = connections
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
         self._codes: dict[str, str] = {}
         self._started = False
+        self._lost = False
         self._trouble_at = time.monotonic()
 
     def start(self) -> None:
@@ -129,9 +132,12 @@ class Hub:
         with self._lock:
             slot = self._slots.setdefault(session_id, _Slot())
             slot.users += 1
+        asked = time.monotonic()
         try:
             with slot.lock:
                 if slot.live is None:
+                    if slot.failed_at > asked:  # a class that waits for a store that hangs does not try one by one
+                        raise StoreUnavailable
                     self._open(session_id, slot)
                 assert slot.live is not None  # noqa: S101 - for the type checker
                 return slot.live
@@ -147,9 +153,11 @@ class Hub:
             self.store.subscribe(session_id)
             live.load()
             self._codes[live.record.code] = session_id
-        except BaseException:
+        except BaseException as error:
             slot.live = None
             self._close(session_id, None)
+            if isinstance(error, StoreUnavailable):
+                slot.failed_at = time.monotonic()
             raise
 
     def release(self, session_id: str) -> None:
@@ -265,26 +273,65 @@ class Hub:
         self._trouble_at = time.monotonic()
         self.scheduler.after(0, self._renew)
         for live in self.live_sessions():
-            self.scheduler.after(0, live.verify)
+            self.scheduler.after(0, functools.partial(self._verify, live))
         self.scheduler.after(0, self._check_auths)
+        self.scheduler.after(0, self._reclaim)
 
     # housekeeping
 
     def _renew(self) -> None:
         try:
-            self.store.renew(self.worker, self.settings.lease)
+            held = self.store.renew(self.worker, self.settings.lease)
         except StoreUnavailable:
             self._trouble_at = time.monotonic()
             raise
+        if not held:  # others took this worker for dead, or it is new
+            self.scheduler.after(0, self._reclaim)
+
+    def _verify(self, live: LiveSession) -> None:
+        if not live.verify():
+            self._lost = True
+
+    def _reclaim(self) -> None:
+        """Have in the store what it may have lost or given away: the sessions served here and the seats of the sockets.
+
+        If it lost something, this worker takes another name: seats that the store still has of sockets that are gone
+        end with the lease of the old one.
+        """
+        if self._lost:
+            self._lost, self.worker = False, new_id(9)
+            self.store.renew(self.worker, self.settings.lease)
+        for live in self.live_sessions():
+            self.store.serve(self.worker, live.id)
+        for connection in self._connections():
+            with connection.lock:
+                for live in connection.seats.values():
+                    if connection.sid in live.members:
+                        self._sit_down(connection, live)
+
+    def _sit_down(self, connection: Connection, live: LiveSession) -> None:
+        who = connection.principal
+        name, role = who.display_name, who.role
+        try:
+            self.store.join(live.id, self.seat(connection), display_name=name, role=role, fences={}, capacity=None)
+        except StoreUnavailable:
+            raise
+        except ClassWavesError:
+            logger.info("a session that is served here is gone")
 
     def _compare_positions(self) -> None:
         """A wake-up may get lost; one pipelined read finds out."""
-        lives = {live.id: live for live in self.live_sessions()}
+        lives = [(live, live.replica.seq) for live in self.live_sessions()]
         if not lives:
             return
-        for session_id, seq in self.store.positions(list(lives)).items():
-            if seq > lives[session_id].replica.seq:
-                lives[session_id].catch_up()
+        positions = self.store.positions([live.id for live, _ in lives])
+        for live, before in lives:
+            seq = positions.get(live.id, 0)
+            if seq < before:
+                self._verify(live)  # lost without a lost connection
+                self._reclaim()
+            elif seq > live.replica.seq:
+                live.catch_up()
 
     def _settle_others(self) -> None:
         """What workers left that died, and who has been away for so long that they have left."""
@@ -295,7 +342,7 @@ class Hub:
 
     def _check_auths(self) -> None:
         """The control channel may lose: ask for the auth sessions of all sockets here."""
-        if auth_ids := self._live_auths():
+        if auth_ids := list({connection.principal.auth.id for connection in self._connections()}):
             for auth_id in self.store.missing_auths(auth_ids):
                 self._on_auth_ended(auth_id)
 

@@ -48,7 +48,7 @@ class LiveSession:
         self._emitter = emitter
         self._settings = settings
         self._ring = Ring(settings.ring_entries, settings.ring_bytes)
-        self._repair = threading.Lock()
+        self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
         self._waiting: list[tuple[int, threading.Event]] = []
@@ -73,14 +73,18 @@ class LiveSession:
 
         :raises ClassWavesError: ``SESSION_NOT_FOUND``.
         """
-        try:
-            loaded = self._store.load(self.id, FOLD_VERSION)
-            if loaded is None:
-                raise ClassWavesError("SESSION_NOT_FOUND")
-            replica = folded(loaded)
-        except BaseException:
-            self._stop_holding()
-            raise
+        with self._repair:
+            try:
+                loaded = self._store.load(self.id, FOLD_VERSION)
+                if loaded is None:
+                    raise ClassWavesError("SESSION_NOT_FOUND")
+                replica = folded(loaded)
+            except BaseException:
+                self._stop_holding()
+                raise
+            self._adopt(replica, loaded)
+
+    def _adopt(self, replica: Replica, loaded: Loaded) -> None:
         with self.lock:
             self.replica = replica
             self.statuses = loaded.statuses
@@ -115,7 +119,7 @@ class LiveSession:
             elif (known := self._ring.get(entry.seq)) and known != entry:
                 self._in_background(self.verify)  # the store has numbered anew what it had lost
 
-    def _in_background(self, task: Callable[[], None]) -> None:
+    def _in_background(self, task: Callable[[], object]) -> None:
         """Run a repair, which asks the store, in a thread of its own; one of a kind at a time."""
         name = task.__name__
         if name in self._repairing:
@@ -159,8 +163,8 @@ class LiveSession:
         """Apply one page of the log; true when the replica is at its end."""
         after = self.replica.seq
         entries = self._store.read(self.id, after, PAGE)
-        if entries and entries[0].seq != after + 1:
-            self._take_anew()  # trimmed meanwhile: start again from the checkpoint
+        if entries and (entries[0].seq != after + 1 or entries[-1].epoch != self.replica.epoch):
+            self._take_anew()  # trimmed or numbered anew meanwhile: start again from the checkpoint
             return True
         with self.lock:
             for entry in entries:
@@ -169,7 +173,9 @@ class LiveSession:
                 return False
             self._held = [entry for entry in self._held if entry.seq > self.replica.seq]
             if self._held and self._held[0].seq != self.replica.seq + 1:
-                return False
+                if entries:
+                    return False
+                self._held.clear()  # not even the log has what is before them: the store has lost it
             self._release_held()
             return True
 
@@ -185,14 +191,14 @@ class LiveSession:
                 self._waiting = [waiter for waiter in self._waiting if waiter[1] is not event]
             self.catch_up()
 
-    def verify(self) -> None:
+    def verify(self) -> bool:
         """After the store was away: does it still have what this replica saw? If not, another numbering starts."""
         with self.lock:
             mine = self._ring.items[-1] if self._ring.items else None
-            epoch = self.replica.epoch
-        found = self._store.read(self.id, mine.seq - 1, 1) if mine else []
+            epoch, seq = self.replica.epoch, self.replica.seq
         try:
-            if mine and (not found or found[0] != mine):
+            lost = self._is_lost(mine, seq)
+            if lost:
                 logger.error("the store has lost acknowledged events of a session; a new epoch starts")
                 self._store.new_epoch(self.id, epoch)
                 self.reload()
@@ -203,6 +209,13 @@ class LiveSession:
             if error.code != "SESSION_NOT_FOUND":
                 raise
             self._turn_out(error)
+        return not lost
+
+    def _is_lost(self, mine: Entry | None, seq: int) -> bool:
+        """Whether the store has lost the newest entry of this replica, which is at ``seq``."""
+        if mine:
+            return self._store.read(self.id, seq - 1, 1) != [mine]
+        return self._store.positions([self.id]).get(self.id, 0) < seq  # loaded from a checkpoint, and nothing since
 
     def _turn_out(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
@@ -233,6 +246,7 @@ class LiveSession:
             before, self._holding = self.replica, True
         self.load()
         with self.lock:
+            self._staff_may_have_changed()
             if before.epoch != self.replica.epoch or before.seq != self.replica.seq:
                 for sid, member in self.members.items():
                     self._emitter.emit("sessionJoined", self.snapshot(member.principal), [sid])

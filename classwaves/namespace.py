@@ -113,13 +113,15 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         if connection := self.connections.get(self._by_transport.get(eio_sid, "")):
             connection.packet_bytes = size
 
-    def refuse_packet(self, eio_sid: str) -> None:
+    def refuse_packet(self, eio_sid: str) -> dict[str, Any] | None:
         """Answer what is no packet, and keep the connection; one that has not even connected is closed."""
         if connection := self.connections.get(self._by_transport.get(eio_sid, "")):
-            self.pipeline.refuse(connection, ClassWavesError("INVALID_PAYLOAD", "This is not a Socket.IO packet"))
-        else:
-            logger.info("a client that had not connected sent no packet, and was closed")
-            close_transport(self._sio, eio_sid)
+            return self.pipeline.refuse(
+                connection, ClassWavesError("INVALID_PAYLOAD", "This is not a Socket.IO packet")
+            )
+        logger.info("a client that had not connected sent no packet, and was closed")
+        close_transport(self._sio, eio_sid)
+        return None
 
     # called by the hub
 
@@ -130,5 +132,5 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
                 self.pipeline.refuse(connection, ClassWavesError("SESSION_EXPIRED"))
                 self._sio.server.disconnect(connection.sid, namespace="/", ignore_queue=True)
 
-    def live_auths(self) -> list[str]:
-        return list({connection.principal.auth.id for connection in list(self.connections.values())})
+    def open_connections(self) -> list[Connection]:
+        return list(self.connections.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import os
 import secrets
 import tempfile
@@ -44,9 +45,19 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(word.strip().rstrip("/") for word in value if word.strip())
 
 
+def _number(kind: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        number = kind(value)
+        if math.isfinite(number):
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("must be a whole number" if kind is int else "must be a number")
+
+
 def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        number = kind(value)
+        number = _number(kind, value)
         if number <= 0:
             raise ValueError("must be above 0")
         return number
@@ -55,7 +66,7 @@ def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _count(value: Any) -> int:
-    number = int(value)
+    number: int = _number(int, value)
     if number < 0:
         raise ValueError("must not be negative")
     return number
@@ -65,6 +76,15 @@ def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
             raise ValueError("must be one of " + ", ".join(words))
+        return str(value)
+
+    return read
+
+
+def _starting_with(*starts: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not str(value).startswith(starts):
+            raise ValueError("must start with " + " or ".join(starts))
         return str(value)
 
     return read
@@ -99,7 +119,12 @@ class Settings:
     host: str = setting("CLASSWAVES_HOST", "", str, "address to bind; empty: 127.0.0.1 in demo mode, else 0.0.0.0")
     port: int = setting("PORT", 8000, _count, "port to bind")
     workers: int = setting("WEB_CONCURRENCY", 1, _positive(int), "gunicorn workers; one if the store is in memory")
-    redis_url: str = setting("REDIS_URL", "", str, "redis:// or rediss:// URL of the store; none: memory, one server")
+    redis_url: str = setting(
+        "REDIS_URL",
+        "",
+        _starting_with("redis://", "rediss://"),
+        "redis:// or rediss:// URL of the store; none: memory, one server",
+    )
     require_redis: bool = setting("CLASSWAVES_REQUIRE_REDIS", False, _flag, "never fall back to memory")
     store: str = setting(
         "CLASSWAVES_STORE",
@@ -115,7 +140,7 @@ class Settings:
         "CLASSWAVES_ORIGINS", (), _words, "origins of pages that may connect, besides the server's own; comma separated"
     )
     trusted_proxies: int = setting("CLASSWAVES_TRUSTED_PROXIES", 0, _count, "proxies in front that set X-Forwarded-*")
-    url_prefix: str = setting("CLASSWAVES_URL_PREFIX", "/api/v1", str, "where the REST API is mounted")
+    url_prefix: str = setting("CLASSWAVES_URL_PREFIX", "/api/v1", _starting_with("/"), "where the REST API is mounted")
 
     access_token_minutes: float = setting("CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, _positive(float), "access tokens")
     refresh_token_days: float = setting("CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, _positive(float), "refresh tokens")
@@ -169,7 +194,9 @@ class Settings:
     login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", _rate, "logins per address and user name")
     login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", _rate, "logins per user name")
     guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", _rate, "guest joins per address")
-    guess_rate: str = setting("CLASSWAVES_GUESS_RATE", "100/minute", _rate, "unknown session codes per address")
+    guess_rate: str = setting(
+        "CLASSWAVES_GUESS_RATE", "100/minute", _rate, "unknown codes per user; guests: per address"
+    )
     connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
     event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
 
@@ -248,8 +275,10 @@ class Settings:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"{name} is not a setting of ClassWaves. Did you mean {near[0]}?"
+    # without the prefix, which not all names have and which would make all others look alike
+    bare = {other.removeprefix(PREFIX): other for other in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.0)
+    return f"{name} is not a setting of ClassWaves. Did you mean {bare[near[0]]}?"
 
 
 def demo_keys(state_dir: str = "") -> dict[str, str]:

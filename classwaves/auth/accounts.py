@@ -17,6 +17,8 @@ from ..store import Store
 
 ROLES = ("teacher", "student", "admin")
 MIN_PASSWORD = 8
+#: What a login may be as long as, in characters; nobody needs more, and hashing takes its time.
+MAX_USERNAME, MAX_PASSWORD = 200, 1000
 
 #: Checked when the user does not exist, so that the answer takes as long as for one who does.
 _NOBODY = generate_password_hash(new_id())
@@ -60,13 +62,16 @@ class StoreAuthenticator:
     def create(self, username: str, password: str, display_name: str, role: str) -> Account:
         """Keep a new account.
 
-        :raises ClassWavesError: ``CONFLICT``: the name is taken; ``INVALID_PAYLOAD``: an unknown role, no name, or a
-            password below 8 characters.
+        :raises ClassWavesError: ``CONFLICT``: the name is taken; ``INVALID_PAYLOAD``: an unknown role, no name, a
+            password below 8 characters, or one of them too long to log in with.
         """
         if role not in ROLES:
             raise ClassWavesError("INVALID_PAYLOAD", f"The role must be one of {', '.join(ROLES)}")
         if not username.strip() or len(password) < MIN_PASSWORD:
             raise ClassWavesError("INVALID_PAYLOAD", f"Give a name and a password of {MIN_PASSWORD} characters or more")
+        if len(username) > MAX_USERNAME or len(password) > MAX_PASSWORD:
+            longest = f"a name of {MAX_USERNAME} characters and a password of {MAX_PASSWORD} characters at the most"
+            raise ClassWavesError("INVALID_PAYLOAD", f"Give {longest}")
         account = Account(new_id(), display_name, role)
         kept = {
             "userId": account.user_id,

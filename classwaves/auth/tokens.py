@@ -41,11 +41,16 @@ class Tokens:
     def __init__(self, app: Flask, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        if "flask-jwt-extended" not in app.extensions:
-            app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
-            manager = JWTManager(app)
-            # a shop's own @jwt_required() routes honour a logout too
-            manager.token_in_blocklist_loader(lambda header, claims: self._store.auth(claims.get("sid", "")) is None)
+        app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
+        manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
+        theirs = manager._token_in_blocklist_callback
+
+        def ended(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+            """Whether a token of ours is of a login that is over; of others the shop knows."""
+            ours = isinstance(claims.get("sid"), str)
+            return (ours and store.auth(claims["sid"]) is None) or bool(theirs(header, claims))
+
+        manager.token_in_blocklist_loader(ended)  # a shop's own @jwt_required() routes honour a logout too
 
     def login(self, account: Account) -> TokenPair:
         """Begin an auth session for an account."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Flask, request
-from flask.typing import ResponseReturnValue
+from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from ..settings import Settings
 from . import auth, ops, sessions
@@ -19,12 +16,18 @@ CONFIG = "CLASSROOM_"
 
 
 class RestApi(Api):  # type: ignore[misc] # flask-smorest has no types
-    """flask-smorest without its handler for every error of the application: the shop's own stay as they are."""
+    """flask-smorest without its handler for every error of the application: the shop's own stay as they are.
+
+    Its document is for the same pages as the rest of the API.
+    """
 
     ERROR_SCHEMA = ErrorSchema
 
     def _register_error_handlers(self) -> None:
         pass
+
+    def _openapi_json(self) -> Response:
+        return allow_origin(super()._openapi_json())
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -39,17 +42,18 @@ def register(app: Flask, settings: Settings) -> None:
     for blueprint in (auth.blueprint, sessions.blueprint):
         api.register_blueprint(blueprint, url_prefix=settings.url_prefix)
     app.register_blueprint(ops.blueprint)
-    for status in (404, 405):
-        _answer_misses(app, status, settings.url_prefix + "/")
+    _answer_misses(app, settings.url_prefix.rstrip("/") + "/")
 
 
-def _answer_misses(app: Flask, status: int, prefix: str) -> None:
-    """A path or method that no route has never reaches a blueprint: answer it below our prefix, and only there."""
-    before: Any = next(iter(app.error_handler_spec[None][status].values()), None)
+def _answer_misses(app: Flask, prefix: str) -> None:
+    """A path or method that no route has never reaches a blueprint: answer it below our prefix, and only there.
 
-    def handle(error: HTTPException) -> ResponseReturnValue:
-        if request.path.startswith(prefix):
+    Before the application's error handlers, so that the shop's stay as they are, whenever it registers them.
+    """
+
+    @app.before_request
+    def answer_miss() -> Response | None:
+        error = request.routing_exception
+        if isinstance(error, NotFound | MethodNotAllowed) and request.path.startswith(prefix):
             return allow_origin(answer_http(error))
-        return before(error) if before else error
-
-    app.register_error_handler(status, handle)
+        return None

@@ -11,8 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Response, g, jsonify, request
+from flask import Request, Response, g, jsonify, request
 from flask_smorest import Blueprint
+from marshmallow import Schema
+from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ..auth.tokens import bearer
@@ -40,9 +42,23 @@ CODES = {
 }
 
 
+class JsonParser(FlaskParser):
+    """webargs' parser, for which a body that Python's json cannot stand is as wrong as one that is not JSON."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        try:
+            return super().load_json(req, schema)
+        except (ValueError, RecursionError):  # a number of thousands of digits, thousands of brackets
+            raise ClassWavesError("INVALID_PAYLOAD", details={"_schema": ["Invalid JSON body."]}) from None
+
+
+class Routes(Blueprint):  # type: ignore[misc] # flask-smorest has no types
+    ARGUMENTS_PARSER = JsonParser()
+
+
 def make_blueprint(name: str, description: str) -> Blueprint:
     """A blueprint whose every answer, errors too, is what the contract says."""
-    blueprint = Blueprint(f"classwaves_{name}", __name__, description=description)
+    blueprint = Routes(f"classwaves_{name}", __name__, description=description)
     blueprint.register_error_handler(ClassWavesError, answer)
     blueprint.register_error_handler(HTTPException, answer_http)
     blueprint.register_error_handler(Exception, answer_unexpected)

@@ -6,10 +6,15 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
+from ..auth.accounts import MAX_PASSWORD, MAX_USERNAME
 from ..events import Text
 from ..models import iso
 
 NAME_LENGTH = 60
+#: Invisible characters that belong to some names: Persian is written with them, and emoji are made of several.
+JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+#: The highest position that JSON numbers and both stores can hold.
+LAST = 2**53
 
 
 class Strict(Schema):
@@ -29,9 +34,19 @@ class DisplayName(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
-        if not text or len(text) > NAME_LENGTH or not text.isprintable():
+        visible = text.translate(JOINERS)
+        if not visible or len(text) > NAME_LENGTH or not visible.isprintable():
             raise self.make_error("invalid")
         return text
+
+
+class Switch(fields.Boolean):
+    """``true`` or ``false``, and not 1 or "yes"."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class ErrorBody(Schema):
@@ -48,8 +63,8 @@ class ErrorSchema(Schema):
 
 
 class LoginSchema(Strict):
-    username = Text(required=True, validate=validate.Length(1, 200))
-    password = Text(required=True, validate=validate.Length(1, 1000), load_only=True)
+    username = Text(required=True, validate=validate.Length(1, MAX_USERNAME))
+    password = Text(required=True, validate=validate.Length(1, MAX_PASSWORD), load_only=True)
 
 
 class UserSchema(Answer):
@@ -71,10 +86,10 @@ class SessionSettings(Strict):
     rosterUserIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=5000))
     coTeacherIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=100))
     maxParticipants = fields.Integer(strict=True, validate=validate.Range(1, 10_000))
-    guestsAllowed = fields.Boolean(truthy={True}, falsy={False})
-    waitingRoom = fields.Boolean(truthy={True}, falsy={False})
+    guestsAllowed = Switch()
+    waitingRoom = Switch()
     transcriptAudience = fields.String(validate=validate.OneOf(["everyone", "ownGroup"]))
-    fileSharing = fields.Boolean(truthy={True}, falsy={False})
+    fileSharing = Switch()
 
 
 class Title(Text):
@@ -120,7 +135,7 @@ class GuestSchema(Strict):
 
 class PageSchema(Strict):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
-    cursor = fields.Integer(load_default=0, validate=validate.Range(0))
+    cursor = fields.Integer(load_default=0, validate=validate.Range(0, LAST))
 
 
 class SessionListSchema(Answer):
@@ -135,7 +150,7 @@ class ParticipantsSchema(Answer):
 
 class HistoryQuery(Strict):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
-    beforeSeq = fields.Integer(validate=validate.Range(1))
+    beforeSeq = fields.Integer(validate=validate.Range(1, LAST))
 
 
 class MessagesSchema(Answer):

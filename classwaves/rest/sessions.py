@@ -31,21 +31,29 @@ from .schemas import (
 blueprint: Blueprint = make_blueprint("sessions", "Classroom sessions.")
 
 
-def _find(code: str) -> str:
-    """The id of the session with a code that people may have guessed."""
-    state = current_state()
-    state.limits.check("guess", address())
+def _find(code: str, who: Principal | None = None) -> str:
+    """The id of the session with a code that people may have guessed.
+
+    Guesses are counted by user, and by address where users cost nothing: guests, and who is not logged in. What others
+    behind their address guess keeps no guest from their own session.
+    """
+    state, own = current_state(), who.auth.guest_of if who else None
+    key = who.user_id if who and own is None else address()
     try:
-        return state.hub.find(code)
+        session_id = state.hub.find(code)
     except ClassWavesError as error:
         if error.code == "SESSION_NOT_FOUND":
-            state.limits.hit("guess", address())
+            state.limits.hit("guess", key)
         raise
+    if session_id != own:
+        state.limits.check("guess", key)
+    return session_id
 
 
 def _readable(code: str) -> LiveSession:
     """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
-    live, who = current_state().hub.view(_find(code)), principal()
+    who = principal()
+    live = current_state().hub.view(_find(code, who))
     inside = who.user_id in live.replica.known and who.user_id not in live.replica.removed
     if not (inside or who.auth.guest_of == live.id or live.is_staff(who)):
         raise ClassWavesError("SESSION_ACCESS_DENIED")
@@ -106,11 +114,12 @@ def show(code: str) -> SessionRecord:
 def change(body: dict[str, Any], code: str) -> SessionRecord:
     """Change the title or some of the settings. For staff."""
     hub, who = current_state().hub, principal()
-    return lifecycle.configure(hub, _find(code), who, body.get("title"), body.get("settings", {}))
+    return lifecycle.configure(hub, _find(code, who), who, body.get("title"), body.get("settings", {}))
 
 
 def _step(code: str, name: str, reason: str | None = None) -> SessionRecord:
-    return lifecycle.step(current_state().hub, _find(code), name, principal(), reason)
+    who = principal()
+    return lifecycle.step(current_state().hub, _find(code, who), name, who, reason)
 
 
 @blueprint.route("/sessions/<code>/start", methods=["POST"])

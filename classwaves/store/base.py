@@ -144,7 +144,10 @@ class Store(Protocol):
         """Checkpoint, tail and roster in one consistent read; ``None`` if there is no such session."""
 
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
-        """Keep a checkpoint unless it is not newer than the stored one or of another epoch; trim the log behind it."""
+        """Keep a checkpoint and trim the log behind it.
+
+        :returns: ``False`` if it is not newer than the stored one, beyond the log's end or of another epoch.
+        """
 
     def new_epoch(self, session_id: str, old: str) -> str:
         """Start another numbering if ``old`` is still the current one; the current one is returned."""
@@ -188,8 +191,8 @@ class Store(Protocol):
 
     def unserve(self, worker: str, session_id: str) -> None: ...
 
-    def renew(self, worker: str, seconds: float) -> None:
-        """Renew a worker's lease."""
+    def renew(self, worker: str, seconds: float) -> bool:
+        """Renew a worker's lease; ``False`` if there was none, so that nobody or somebody else has its seats now."""
 
     def sweep(self) -> int:
         """Settle the sessions of workers whose lease has run out; the number of such workers."""
@@ -213,7 +216,7 @@ class Store(Protocol):
 
     # accounts of the built-in authenticator
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        """Keep a new account; ``False`` if the name is taken."""
+        """Keep a new account; ``False`` if another one has the name."""
 
     def account(self, username: str) -> dict[str, str] | None: ...
 

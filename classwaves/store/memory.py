@@ -5,6 +5,7 @@ Imports errors, models and the store's own base. The feed is delivered within th
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from bisect import bisect_right
@@ -24,6 +25,7 @@ from .base import (
     Loaded,
     PresenceResult,
     Seat,
+    decode_entry,
     encode_draft,
     most_present,
     participant_fact,
@@ -53,7 +55,7 @@ class _Session:
     dedupe: OrderedDict[str, Appended] = field(default_factory=OrderedDict)
     roster: dict[str, _User] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
-    expires_at: float = 0.0
+    expires_at: float = math.inf
 
 
 class MemoryStore:
@@ -95,7 +97,7 @@ class MemoryStore:
 
     def record(self, session_id: str) -> SessionRecord | None:
         with self._lock:
-            session = self._sessions.get(session_id)
+            session = self._held(session_id)
             return session.record if session else None
 
     def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
@@ -107,14 +109,18 @@ class MemoryStore:
 
     def expire(self, record: SessionRecord, seconds: float) -> None:
         with self._lock:
-            if session := self._sessions.get(record.id):
+            if session := self._held(record.id):
                 session.expires_at = self._clock() + seconds
 
+    def _held(self, session_id: str) -> _Session | None:
+        """A session whose data has not expired."""
+        session = self._sessions.get(session_id)
+        return session if session and session.expires_at > self._clock() else None
+
     def _drop_expired(self) -> None:
-        now = self._clock()
-        for session_id, session in list(self._sessions.items()):
-            if session.expires_at and session.expires_at <= now:
-                del self._sessions[session_id]
+        for session in list(self._sessions.values()):
+            if not self._held(session.record.id):
+                del self._sessions[session.record.id]
                 del self._codes[session.record.code]
 
     # the log
@@ -133,8 +139,8 @@ class MemoryStore:
             if first := session.dedupe.get(dedupe):
                 return replace(first, duplicate=True)
             self._check_fences(session, fences or {})
-            for draft in drafts:
-                appended = self._push(session, draft)
+            for body in [encode_draft(draft).encode() for draft in drafts]:
+                appended = self._push(session, body)
             session.dedupe[dedupe] = appended
             while len(session.dedupe) > self._limits.dedupe_keys:
                 session.dedupe.popitem(last=False)
@@ -143,7 +149,7 @@ class MemoryStore:
             return appended
 
     def _session(self, session_id: str) -> _Session:
-        if session := self._sessions.get(session_id):
+        if session := self._held(session_id):
             return session
         raise ClassWavesError("SESSION_NOT_FOUND")
 
@@ -153,39 +159,45 @@ class MemoryStore:
             if session.fences.get(name, 0) != value:
                 raise StaleFence(name)
 
-    def _push(self, session: _Session, draft: Draft) -> Appended:
-        session.seq += 1
-        size = len(encode_draft(draft))
-        session.bytes += size
-        entry = Entry(session.seq, session.epoch, int(self._clock() * 1000), draft, size)
+    def _push(self, session: _Session, body: bytes) -> Appended:
+        # decoded again, as from Redis: a copy that nobody changes later
+        entry = decode_entry(session.seq + 1, session.epoch, int(self._clock() * 1000), body)
+        session.seq = entry.seq
+        session.bytes += entry.size
         session.entries.append(entry)
-        for name in draft.bumps:
+        for name in entry.draft.bumps:
             session.fences[name] = entry.seq
         if self._feed and session.record.id in self._subscribed:
             self._feed.on_entry(session.record.id, entry)
         return Appended(entry.seq, entry.epoch, entry.time)
 
+    def _fact(self, session: _Session, user_id: str, change: str, **data: str) -> None:
+        self._push(session, encode_draft(participant_fact(user_id, change, **data)).encode())
+
     def find(self, session_id: str, dedupe: str) -> Entry | None:
         with self._lock:
-            first = self._session(session_id).dedupe.get(dedupe)
+            session = self._held(session_id)
+            first = session.dedupe.get(dedupe) if session else None
             found = self.read(session_id, first.seq - 1, 1) if first else []
             return found[0] if first and found and found[0].seq == first.seq else None
 
     def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
         with self._lock:
-            entries = self._session(session_id).entries
+            session = self._held(session_id)
+            entries = session.entries if session else []
             start = bisect_right(entries, after, key=lambda entry: entry.seq)
             return entries[start : start + limit]
 
     def read_back(self, session_id: str, before: int, limit: int) -> list[Entry]:
         with self._lock:
-            entries = self._session(session_id).entries
+            session = self._held(session_id)
+            entries = session.entries if session else []
             end = bisect_right(entries, before - 1, key=lambda entry: entry.seq)
             return entries[max(0, end - limit) : end][::-1]
 
     def load(self, session_id: str, fold_version: int) -> Loaded | None:
         with self._lock:
-            session = self._sessions.get(session_id)
+            session = self._held(session_id)
             if session is None:
                 return None
             checkpoint = session.checkpoints.get(fold_version)
@@ -195,18 +207,21 @@ class MemoryStore:
 
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         with self._lock:
-            session = self._session(session_id)
-            stored = session.checkpoints.get(checkpoint.version)
-            if checkpoint.epoch != session.epoch or (stored and checkpoint.seq <= stored.seq):
+            session = self._held(session_id)
+            stored = session.checkpoints.get(checkpoint.version) if session else None
+            if session is None or checkpoint.epoch != session.epoch:
+                return False
+            if not (stored.seq if stored else 0) < checkpoint.seq <= session.seq:
                 return False
             session.checkpoints[checkpoint.version] = checkpoint
-            self._trim(session, checkpoint.seq)
+            self._trim(session)
             return True
 
-    def _trim(self, session: _Session, behind: int) -> None:
-        """Bound the log, never past the checkpoint; one process has one version of the fold."""
-        mean = max(1, session.bytes // session.seq)
-        keep = min(self._limits.log_entries, self._limits.log_bytes // mean)
+    def _trim(self, session: _Session) -> None:
+        """Bound the log, never past a checkpoint."""
+        behind = min(checkpoint.seq for checkpoint in session.checkpoints.values())
+        mean = max(1.0, session.bytes / session.seq)
+        keep = min(self._limits.log_entries, int(self._limits.log_bytes / mean))
         first = min(session.seq - keep, behind) + 1
         del session.entries[: bisect_right(session.entries, first - 1, key=lambda entry: entry.seq)]
 
@@ -221,7 +236,7 @@ class MemoryStore:
 
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
         with self._lock:
-            return {key: self._sessions[key].seq for key in session_ids if key in self._sessions}
+            return {key: session.seq for key in session_ids if (session := self._held(key))}
 
     # presence
 
@@ -243,9 +258,9 @@ class MemoryStore:
                 if capacity is not None and len(session.roster) >= capacity:
                     raise ClassWavesError("SESSION_FULL")
                 user = session.roster[seat.user_id] = _User()
-                self._push(session, participant_fact(seat.user_id, "joined", displayName=display_name, role=role))
+                self._fact(session, seat.user_id, "joined", displayName=display_name, role=role)
             elif not user.connections:
-                self._push(session, participant_fact(seat.user_id, "returned"))
+                self._fact(session, seat.user_id, "returned")
             if seat.connection not in user.connections:
                 self._change(session, seat, user, "active", announce=bool(user.connections))
             return PresenceResult(user.status, session.seq)
@@ -280,7 +295,7 @@ class MemoryStore:
 
     def _take_out(self, session_id: str, seat: Seat, change: str) -> None:
         with self._lock:
-            session = self._sessions.get(session_id)
+            session = self._held(session_id)
             user = session.roster.get(seat.user_id) if session else None
             if session is None or user is None or seat.connection not in user.connections:
                 return
@@ -289,16 +304,16 @@ class MemoryStore:
                 user.absent_since = self._clock()
                 if change == "left":
                     del session.roster[seat.user_id]
-                self._push(session, participant_fact(seat.user_id, change))
+                self._fact(session, seat.user_id, change)
 
     def expire_absent(self, session_id: str, older_than: float) -> None:
         with self._lock:
-            session = self._sessions.get(session_id)
+            session = self._held(session_id)
             due = self._clock() - older_than
             for user_id, user in list(session.roster.items()) if session else []:
                 if session and not user.connections and user.absent_since <= due:
                     del session.roster[user_id]
-                    self._push(session, participant_fact(user_id, "left"))
+                    self._fact(session, user_id, "left")
 
     # workers: there is one, and what it knew ends with it
 
@@ -308,8 +323,8 @@ class MemoryStore:
     def unserve(self, worker: str, session_id: str) -> None:
         pass
 
-    def renew(self, worker: str, seconds: float) -> None:
-        pass
+    def renew(self, worker: str, seconds: float) -> bool:
+        return True
 
     def sweep(self) -> int:
         return 0
@@ -363,14 +378,12 @@ class MemoryStore:
 
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
         with self._lock:
-            if username in self._accounts:
-                return False
-            self._accounts[username] = dict(account)
-            return True
+            return self._accounts.setdefault(username, dict(account)) == account
 
     def account(self, username: str) -> dict[str, str] | None:
         with self._lock:
-            return self._accounts.get(username)
+            kept = self._accounts.get(username)
+            return dict(kept) if kept is not None else None
 
     # feed and life
 

@@ -137,7 +137,8 @@ class RedisStore:
         # the reservation ends by itself if this worker dies before the session is whole
         if not self._redis.set(code, record.id, nx=True, ex=60) and self._text(self._redis.get(code)) != record.id:
             return None
-        self._redis.hset(self._of(record.id, "meta")[0], mapping={"record": _dump(record.to_dict())})
+        # neither is set twice: a late repeat must not undo what came after the first time
+        self._redis.hsetnx(self._of(record.id, "meta")[0], "record", _dump(record.to_dict()))
         self._redis.hsetnx(self._of(record.id, "meta")[0], "epoch", new_id(6))
         appended = self.append(record.id, [draft], dedupe=f"create:{record.id}")
         with self._redis.pipeline(transaction=False) as pipe:
@@ -286,19 +287,23 @@ class RedisStore:
         self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected"])
 
     @guarded
-    def _take_out(self, session_id: str, args: Iterable[str]) -> None:
-        answer = self._step(session_id, args)
-        if answer[0] == b"ok" and int(answer[1]):
-            self._redis.zadd(self._key("absent"), {session_id: int(answer[1])}, nx=True)
+    def _take_out(self, session_id: str, args: Iterable[Any]) -> None:
+        """Run a step, and note since when somebody is absent."""
+        if since := self._absent_since(self._step(session_id, args)):
+            self._redis.zadd(self._key("absent"), {session_id: since}, nx=True)
 
     @guarded
     def expire_absent(self, session_id: str, older_than: float) -> None:
-        answer = self._step(session_id, ["absent", self._now() - int(older_than * 1000)])
-        oldest = int(answer[1]) if answer[0] == b"ok" else 0
-        if oldest:
+        step = ["absent", self._now() - int(older_than * 1000)]
+        if oldest := self._absent_since(self._step(session_id, step)):
             self._redis.zadd(self._key("absent"), {session_id: oldest})
-        else:
-            self._redis.zrem(self._key("absent"), session_id)
+            return
+        self._redis.zrem(self._key("absent"), session_id)
+        self._take_out(session_id, step)  # who vanished since the first look was noted before the removal
+
+    @staticmethod
+    def _absent_since(answer: Any) -> int:
+        return int(answer[1]) if answer[0] == b"ok" else 0
 
     def _now(self) -> int:
         seconds, micros = self._redis.time()
@@ -315,8 +320,8 @@ class RedisStore:
         self._redis.srem(self._key("worker", worker), session_id)
 
     @guarded
-    def renew(self, worker: str, seconds: float) -> None:
-        self._redis.zadd(self._key("workers"), {worker: self._now() + int(seconds * 1000)})
+    def renew(self, worker: str, seconds: float) -> bool:
+        return not self._redis.zadd(self._key("workers"), {worker: self._now() + int(seconds * 1000)})
 
     @guarded
     def sweep(self) -> int:
@@ -373,7 +378,8 @@ class RedisStore:
 
     @guarded
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        return bool(self._redis.set(self._key("account", username), _dump(dict(account)), nx=True))
+        key, text = self._key("account", username), _dump(dict(account))
+        return bool(self._redis.set(key, text, nx=True)) or self._text(self._redis.get(key)) == text
 
     @guarded
     def account(self, username: str) -> dict[str, str] | None:

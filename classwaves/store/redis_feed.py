@@ -5,6 +5,7 @@ Imports errors, models and the store's base. Pub/sub may lose: whoever listens i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -38,6 +39,7 @@ class RedisFeed:
         self._sessions: dict[str, str] = {}  # channel -> session id
         self._confirmed: dict[str, threading.Event] = {}
         self._pubsub: Any = None
+        self._broken = False
         self._feed: Feed | None = None
         self._closed = threading.Event()
 
@@ -66,7 +68,8 @@ class RedisFeed:
         channel = self._channel(session_id)
         with self._lock:
             self._sessions.pop(channel, None)
-            self._confirmed.pop(channel, None)
+            if confirmed := self._confirmed.pop(channel, None):
+                confirmed.set()  # nobody is to wait for it any more
             self._send("unsubscribe", channel)
 
     def _send(self, command: str, channel: str) -> None:
@@ -75,7 +78,7 @@ class RedisFeed:
         try:
             getattr(self._pubsub, command)(channel)
         except (redis.RedisError, OSError):
-            logger.debug("the feed is away; the reader will notice")
+            self._broken = True  # redis-py may have connected again, and what was sent meanwhile is lost
 
     def _run(self) -> None:
         away, pause = False, 0.05
@@ -83,10 +86,12 @@ class RedisFeed:
             try:
                 self._connect()
                 if away:
-                    threading.Thread(target=self._came_back, name="classwaves-feed-back", daemon=True).start()
+                    back = threading.Thread(target=self._came_back, args=(self._pubsub,), name="classwaves-feed-back")
+                    back.daemon = True
+                    back.start()
                 away, pause = True, 0.05
                 self._listen()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # whatever redis-py makes of it: without the reader the worker is deaf
                 if not self._closed.is_set():
                     logger.warning("the feed lost Redis: %s; trying again", type(error).__name__)
                 away = True
@@ -99,7 +104,7 @@ class RedisFeed:
         pubsub: Any = self._client.pubsub()  # type: ignore[no-untyped-call]
         pubsub.subscribe(self._control)  # opens the connection
         with self._lock:
-            self._pubsub = pubsub
+            self._pubsub, self._broken = pubsub, False
             if self._sessions:
                 pubsub.subscribe(*self._sessions)
 
@@ -109,18 +114,24 @@ class RedisFeed:
             for confirmed in self._confirmed.values():
                 confirmed.clear()
         if pubsub is not None:
-            pubsub.close()
+            with contextlib.suppress(Exception):  # it is of no use any more in any case
+                pubsub.close()
 
-    def _came_back(self) -> None:
+    def _came_back(self, pubsub: Any) -> None:
         """Tell the listener once all channels are confirmed again: what it reads after that has no hole."""
-        with self._lock:
-            pending = list(self._confirmed.values())
-        if all(confirmed.wait(self._timeout) for confirmed in pending) and self._feed:
-            self._feed.on_reconnect()
+        while self._pubsub is pubsub:  # else it was lost again, and whoever comes next tells
+            with self._lock:
+                pending = [confirmed for confirmed in self._confirmed.values() if not confirmed.is_set()]
+            if not pending:
+                assert self._feed is not None  # noqa: S101 - for the type checker
+                return self._feed.on_reconnect()
+            pending[0].wait(self._timeout)
 
     def _listen(self) -> None:
         heard = time.monotonic()
         while not self._closed.is_set():
+            if self._broken:
+                raise redis.ConnectionError("a command was not sent")
             message = self._pubsub.get_message(timeout=self._timeout / 2)
             now = time.monotonic()
             if message is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import socketio
+from engineio.payload import Payload
 from flask import Flask
 from flask_socketio import SocketIO
 from gevent.monkey import is_module_patched
@@ -22,29 +23,74 @@ from ..settings import Settings
 WSGI = Callable[..., Iterable[bytes]]
 
 
+# A polling request of more packets is dropped and answered with 200 (JavaScript clients send all they have in one);
+# its bytes are bounded anyway.
+Payload.max_decode_packets = 1_000_000
+
+#: What one event may bring; more would be a client that makes the server wait.
+MAX_ATTACHMENTS = 10
+
+
 class MalformedPacket(ValueError):
-    """What a client sent is not a Socket.IO packet that a client may send."""
+    """What a client sent is not a Socket.IO packet that a client may send.
+
+    :param ack_id: the number of the ack that the client waits for, if that much could be read.
+    """
+
+    def __init__(self, problem: str, ack_id: int | None = None) -> None:
+        super().__init__(problem)
+        self.ack_id = ack_id
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc] # python-socketio has no types
-    """A packet whose decoding fails in one way, whatever is wrong with the text."""
+    """A packet whose decoding fails in one way, whatever is wrong. ``size`` is what has come of it, in bytes."""
+
+    size = 0
 
     def decode(self, encoded_packet: Any) -> Any:
+        self.size = byte_length(encoded_packet)
         try:
             attachments = super().decode(encoded_packet)
         except Exception as error:  # ValueError, RecursionError, IndexError, ...: all mean the same
-            raise MalformedPacket("not a Socket.IO packet") from error
-        if self.packet_type not in (
+            raise self._malformed("not a Socket.IO packet") from error
+        if problem := self._problem(attachments):
+            raise self._malformed(problem)
+        return attachments
+
+    def _problem(self, attachments: int) -> str | None:
+        kind = self.packet_type
+        if kind not in (
             packet.CONNECT, packet.DISCONNECT, packet.EVENT, packet.ACK, packet.BINARY_EVENT, packet.BINARY_ACK
         ):  # fmt: skip
-            raise MalformedPacket("not a packet for a server")
-        if self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and not _is_event(self.data):
-            raise MalformedPacket("not an event")
-        return attachments
+            return "not a packet for a server"
+        if kind in (packet.EVENT, packet.BINARY_EVENT) and not _is_event(self.data):
+            return "not an event"
+        if kind in (packet.ACK, packet.BINARY_ACK) and not isinstance(self.data, list):
+            return "not an ack"
+        least, most = (1, MAX_ATTACHMENTS) if kind in (packet.BINARY_EVENT, packet.BINARY_ACK) else (0, 0)
+        return None if least <= attachments <= most else "not so many attachments"
+
+    def add_attachment(self, attachment: Any) -> bool:
+        self.size += byte_length(attachment)
+        if not isinstance(attachment, bytes):
+            raise self._malformed("an attachment is missing")
+        try:
+            return bool(super().add_attachment(attachment))
+        except Exception as error:  # a placeholder with a number that no attachment has
+            raise self._malformed("not a place for an attachment") from error
+
+    def _malformed(self, problem: str) -> MalformedPacket:
+        ours = self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and self.namespace in (None, "/")
+        return MalformedPacket(problem, self.id if ours else None)
 
 
 def _is_event(data: Any) -> bool:
     return isinstance(data, list) and bool(data) and isinstance(data[0], str)
+
+
+def byte_length(data: str | bytes) -> int:
+    """How long a message is on the wire."""
+    return len(data.encode()) if isinstance(data, str) and not data.isascii() else len(data)
 
 
 class SocketIOEmitter:
@@ -57,10 +103,16 @@ class SocketIOEmitter:
         self._sio.server.emit(event, payload, namespace="/", room=to, skip_sid=list(skip), ignore_queue=True)
 
     def enter(self, sid: str, room: str) -> None:
-        self._sio.server.enter_room(sid, room, namespace="/")
+        if self._is_here(sid):
+            self._sio.server.enter_room(sid, room, namespace="/")
 
     def leave(self, sid: str, room: str) -> None:
-        self._sio.server.leave_room(sid, room, namespace="/")
+        if self._is_here(sid):
+            self._sio.server.leave_room(sid, room, namespace="/")
+
+    def _is_here(self, sid: str) -> bool:
+        # one that has ended is in no room; python-socketio would look for it on other workers, and wait for Redis
+        return bool(self._sio.server.manager.is_connected(sid, "/"))
 
 
 def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
@@ -84,23 +136,46 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
         options["message_queue"] = settings.redis_url  # for the shop's own emits; the classroom's do not use it
     sio = SocketIO()
     sio.init_app(app, **options)
+    engine = sio.server.eio
+
+    def drop(eio_sid: str) -> None:
+        """In place of python-engineio's own, which waits until the client has fetched all that is queued."""
+        close_transport(sio, eio_sid)
+        engine.sockets.pop(eio_sid, None)
+
+    engine.disconnect = drop
     return sio
 
 
-def guard_messages(sio: SocketIO, on_oversize: Callable[[str, int], None], on_malformed: Callable[[str], None]) -> None:
+def guard_messages(
+    sio: SocketIO,
+    on_oversize: Callable[[str, int], None],
+    on_malformed: Callable[[str], dict[str, Any] | None],
+) -> None:
     """Put a guard before python-socketio's handling of Engine.IO messages.
 
     :param on_oversize: called with the Engine.IO id and a size before each packet, and with 0 after it.
-    :param on_malformed: called with the Engine.IO id of who sent what is no packet.
+    :param on_malformed: called with the Engine.IO id of who sent what is no packet; what it returns is acked.
     """
     server = sio.server
 
+    def handle(eio_sid: str, data: Any) -> None:
+        if not data:
+            raise MalformedPacket("nothing")
+        server._handle_eio_message(eio_sid, data)
+
     def on_message(eio_sid: str, data: Any) -> None:
-        on_oversize(eio_sid, len(data))
+        begun = server._binary_packet.get(eio_sid)
+        on_oversize(eio_sid, byte_length(data) + (begun.size if begun else 0))
         try:
-            server._handle_eio_message(eio_sid, data)
-        except MalformedPacket:
-            on_malformed(eio_sid)
+            handle(eio_sid, data)
+        except MalformedPacket as error:
+            server._binary_packet.pop(eio_sid, None)  # or it would take whatever comes for its attachments
+            ack = on_malformed(eio_sid)
+            if ack and error.ack_id is not None:
+                server._send_packet(eio_sid, server.packet_class(packet.ACK, id=error.ack_id, data=[ack]))
+            if begun and isinstance(data, str):
+                on_message(eio_sid, data)  # its attachments did not come; this is a packet of its own
         finally:
             on_oversize(eio_sid, 0)
 
@@ -125,8 +200,13 @@ class HandshakeGate:
         handshake = environ.get("PATH_INFO", "").startswith("/socket.io/") and "sid=" not in environ.get(
             "QUERY_STRING", ""
         )
-        if handshake and len(self._sio.server.eio.sockets) >= self._limit:
+        if handshake and self._full():
             error = ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000)
             start_response("429 Too Many Requests", [("Content-Type", "application/json"), ("Retry-After", "5")])
             return [json.dumps({"error": error.to_dict()}).encode()]
         return self._app(environ, start_response)
+
+    def _full(self) -> bool:
+        sockets = self._sio.server.eio.sockets
+        # python-engineio keeps closed ones for a while
+        return len(sockets) >= self._limit and sum(not one.closed for one in list(sockets.values())) >= self._limit

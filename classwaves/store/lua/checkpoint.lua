@@ -3,13 +3,15 @@
 local version, of, seq, body = take(), take(), tonumber(take()), take()
 local entries, bytes = tonumber(take()), tonumber(take())
 local stored = redis.call('HGET', KEYS[8], version)
-if of ~= epoch or (stored and tonumber(stored) >= seq) then return {'stale'} end
+local last = tonumber(redis.call('HGET', META, 'seq'))
+if of ~= epoch or seq > last or (stored and tonumber(stored) >= seq) then return {'stale'} end
 redis.call('HSET', KEYS[7], version, body)
 redis.call('HSET', KEYS[8], version, seq)
 redis.call('HSET', KEYS[9], version, now)
+for key = 7, 9 do with_session(KEYS[key]) end
 
 -- Not past the newest checkpoint of any version of the fold that is still in use (written within a day).
-local last, behind = tonumber(redis.call('HGET', META, 'seq')), seq
+local behind = seq
 local all = redis.call('HGETALL', KEYS[8])
 for i = 1, #all, 2 do
   if now - tonumber(redis.call('HGET', KEYS[9], all[i])) > 86400000 then

@@ -32,3 +32,9 @@ local function push(body, bumps)
   redis.call('PUBLISH', FEED, 'D' .. seq .. ' ' .. epoch .. ' ' .. now .. ' ' .. body)
   return seq
 end
+
+-- A key that is made after the session's expiry was set goes with the session.
+local function with_session(key)
+  local left = redis.call('PTTL', META)
+  if left > 0 then redis.call('PEXPIRE', key, left) end
+end

@@ -7,7 +7,9 @@ local function read(user_id)
   return text and cjson.decode(text)
 end
 
-local function write(user_id, user) redis.call('HSET', ROSTER, user_id, cjson.encode(user)) end
+local function write(user_id, user)
+  if redis.call('HSET', ROSTER, user_id, cjson.encode(user)) == 1 then with_session(ROSTER) end
+end
 
 -- the most present of a user's connections
 local function status(user)
@@ -34,7 +36,7 @@ local function take_out(user_id, user, gone, change)
   if next(user.c) then
     announce(user_id, user, before)
     write(user_id, user)
-    return false
+    return
   end
   if change == 'left' then
     redis.call('HDEL', ROSTER, user_id)
@@ -43,7 +45,6 @@ local function take_out(user_id, user, gone, change)
     write(user_id, user)
   end
   fact(user_id, change)
-  return change == 'disconnected'
 end
 
 local function answer(user) return {'ok', status(user), redis.call('HGET', META, 'seq')} end
@@ -80,25 +81,27 @@ if step == 'status' then
   return answer(user)
 end
 
+-- The answer of the next two is since when somebody is absent, or 0: also when repeated after a lost answer.
 if step == 'out' then
   local user_id, connection, change = take(), take(), take()
   local user = read(user_id)
-  local absent = user and user.c[connection] and take_out(user_id, user, {connection}, change)
-  return {'ok', absent and now or 0}
+  if user and user.c[connection] then take_out(user_id, user, {connection}, change) end
+  return {'ok', user and user.t or 0}
 end
 
 -- A worker died: all of its connections are gone.
 if step == 'sweep' then
-  local prefix, some = take(), 0
+  local prefix, oldest = take(), 0
   local roster = redis.call('HGETALL', ROSTER)
   for i = 1, #roster, 2 do
     local user, gone = cjson.decode(roster[i + 1]), {}
     for connection in pairs(user.c) do
       if string.sub(connection, 1, #prefix) == prefix then gone[#gone + 1] = connection end
     end
-    if #gone > 0 and take_out(roster[i], user, gone, 'disconnected') then some = now end
+    if #gone > 0 then take_out(roster[i], user, gone, 'disconnected') end
+    if user.t and (oldest == 0 or user.t < oldest) then oldest = user.t end
   end
-  return {'ok', some}
+  return {'ok', oldest}
 end
 
 -- Who was disconnected before this time has left. The answer is when the next one was disconnected, or 0.
