@@ -33,7 +33,6 @@ class _Slot:
         self.lock = threading.Lock()
         self.users = 0
         self.live: LiveSession | None = None
-        self.failed_at = 0.0
 
 
 class _Silence:
@@ -132,12 +131,9 @@ class Hub:
         with self._lock:
             slot = self._slots.setdefault(session_id, _Slot())
             slot.users += 1
-        asked = time.monotonic()
         try:
             with slot.lock:
                 if slot.live is None:
-                    if slot.failed_at > asked:  # a class that waits for a store that hangs does not try one by one
-                        raise StoreUnavailable
                     self._open(session_id, slot)
                 assert slot.live is not None  # noqa: S101 - for the type checker
                 return slot.live
@@ -153,11 +149,9 @@ class Hub:
             self.store.subscribe(session_id)
             live.load()
             self._codes[live.record.code] = session_id
-        except BaseException as error:
+        except BaseException:
             slot.live = None
             self._close(session_id, None)
-            if isinstance(error, StoreUnavailable):
-                slot.failed_at = time.monotonic()
             raise
 
     def release(self, session_id: str) -> None:
@@ -183,10 +177,11 @@ class Hub:
     def _close(self, session_id: str, live: LiveSession | None) -> None:
         self.store.unsubscribe(session_id)
         record = live.replica.record if live else None
+        if record:
+            self._codes.pop(record.code, None)
         try:
             self.store.unserve(self.worker, session_id)
             if record:
-                self._codes.pop(record.code, None)
                 self.touch(record)
         except StoreUnavailable:
             logger.info("a session was dropped while the store was away; its lease settles it")
@@ -289,8 +284,9 @@ class Hub:
             self.scheduler.after(0, self._reclaim)
 
     def _verify(self, live: LiveSession) -> None:
-        if not live.verify():
+        if not live.verify() and not self._lost:
             self._lost = True
+            self.scheduler.after(0, self._reclaim)
 
     def _reclaim(self) -> None:
         """Have in the store what it may have lost or given away: the sessions served here and the seats of the sockets.
@@ -329,7 +325,6 @@ class Hub:
             seq = positions.get(live.id, 0)
             if seq < before:
                 self._verify(live)  # lost without a lost connection
-                self._reclaim()
             elif seq > live.replica.seq:
                 live.catch_up()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,10 +52,12 @@ class LiveSession:
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
+        self._news: deque[dict[str, Any]] = deque()  # statuses that follow entries still to come
         self._waiting: list[tuple[int, threading.Event]] = []
         self._repairing: set[str] = set()
         self._checkpoint_seq = 0
         self._checkpoint_size = 0
+        self._epoch = ""  # the newest heard of
 
     @property
     def record(self) -> SessionRecord:
@@ -93,6 +96,7 @@ class LiveSession:
                 self._ring.add(entry)
             self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
             self._checkpoint_size = len(loaded.checkpoint or "")
+            self._tell_news()
             self._release_held()
 
     def _stop_holding(self) -> None:
@@ -111,7 +115,7 @@ class LiveSession:
             if self._holding:
                 self._held.append(entry)
             elif entry.epoch != self.replica.epoch:
-                self._in_background(self.reload)
+                self._renumbered(entry.epoch)
             elif entry.seq == self.replica.seq + 1:
                 self._advance(entry)
             elif entry.seq > self.replica.seq:
@@ -140,6 +144,7 @@ class LiveSession:
         self.replica.apply(entry)
         self._ring.add(entry)
         self._deliver(entry)
+        self._tell_news()
         for seq, event in [waiter for waiter in self._waiting if waiter[0] <= entry.seq]:
             self._waiting.remove((seq, event))
             event.set()
@@ -200,7 +205,7 @@ class LiveSession:
             lost = self._is_lost(mine, seq)
             if lost:
                 logger.error("the store has lost acknowledged events of a session; a new epoch starts")
-                self._store.new_epoch(self.id, epoch)
+                self._epoch = self._store.new_epoch(self.id, epoch)
                 self.reload()
             else:
                 self.catch_up()
@@ -229,6 +234,8 @@ class LiveSession:
     def _refresh_statuses(self) -> None:
         """What was said of statuses while the feed was away was missed."""
         loaded = self._store.load(self.id, FOLD_VERSION)
+        if loaded:
+            self._renumbered(loaded.epoch)  # another replica may have found a loss
         with self.lock:
             before = {user_id: self.status_of(user_id) for user_id in self.replica.participants}
             self.statuses = loaded.statuses if loaded else {}
@@ -236,10 +243,17 @@ class LiveSession:
                 if self.status_of(user_id) != status:
                     self._announce(user_id, self.status_of(user_id), int(time.time() * 1000))
 
+    def _renumbered(self, epoch: str) -> None:
+        if epoch != self.replica.epoch:
+            self._epoch = epoch
+            self._in_background(self.reload)
+
     def reload(self) -> None:
-        """Start again from the store, and tell every socket to start again from the snapshot."""
+        """Start again from the store, and tell every socket to start again from the snapshot; once an epoch."""
         with self._repair:
-            self._take_anew()
+            if self._epoch != self.replica.epoch:
+                self._news.clear()  # of the old numbering
+                self._take_anew()
 
     def _take_anew(self) -> None:
         with self.lock:
@@ -310,11 +324,18 @@ class LiveSession:
     def on_ephemeral(self, message: dict[str, Any]) -> None:
         """Something without a seq came along the feed."""
         if "reset" in message:
-            self._in_background(self.reload)
+            self._renumbered(message["reset"])
         elif "presence" in message:
             with self.lock:
-                self.statuses[message["userId"]] = message["presence"]
-                self._announce(message["userId"], message["presence"], message["time"])
+                self._news.append(message)
+                self._tell_news()
+
+    def _tell_news(self) -> None:
+        """Statuses in their place among the entries: who is idle since joining is not active again by the joining."""
+        while self._news and self._news[0]["seq"] <= self.replica.seq:
+            message = self._news.popleft()
+            self.statuses[message["userId"]] = message["presence"]
+            self._announce(message["userId"], message["presence"], message["time"])
 
     def _announce(self, user_id: str, status: str, milliseconds: int) -> None:
         display_name, role = self.replica.known.get(user_id, ["", ""])

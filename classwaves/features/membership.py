@@ -57,6 +57,8 @@ def check_entry(live: LiveSession, principal: Principal) -> None:
 def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Let the socket in and tell it where things stand; joining again only tells."""
     connection, hub = context.connection, context.hub
+    if connection.closed:  # it ended while this event waited for its turn, and would leave a seat behind
+        raise ClassWavesError("NOT_IN_SESSION")
     session_id = hub.find(data["sessionCode"])
     resume = Resume(data["resume"]["sinceSeq"], data["resume"]["epoch"]) if data.get("resume") else None
     live = connection.seats.get(session_id)

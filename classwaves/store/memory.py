@@ -274,7 +274,12 @@ class MemoryStore:
         if announce and user.connections and user.status != before:
             self.publish(
                 session.record.id,
-                {"presence": user.status, "userId": seat.user_id, "time": int(self._clock() * 1000)},
+                {
+                    "presence": user.status,
+                    "userId": seat.user_id,
+                    "time": int(self._clock() * 1000),
+                    "seq": session.seq,
+                },
             )
 
     def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:

@@ -178,7 +178,9 @@ class RedisStore:
 
     @guarded
     def expire(self, record: SessionRecord, seconds: float) -> None:
-        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id), self._key("code", record.code)]
+        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id)]
+        if self.session_id(record.code) == record.id:  # and not another session's by now
+            keys.append(self._key("code", record.code))
         with self._redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.pexpire(key, int(seconds * 1000))

@@ -144,6 +144,17 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
         engine.sockets.pop(eio_sid, None)
 
     engine.disconnect = drop
+    if options["async_mode"] == "gevent":
+        from engineio.async_drivers.gevent import WebSocketWSGI
+
+        class TimedWebSocket(WebSocketWSGI):  # type: ignore[misc] # python-engineio has no types
+            """Shows its TCP socket, on which python-engineio sets a timeout; a silent peer would hold it for ever."""
+
+            @property
+            def socket(self) -> Any:
+                return self._sock.stream.handler.socket
+
+        engine._async = {**engine._async, "websocket": TimedWebSocket}
     return sio
 
 

@@ -4,7 +4,7 @@ local version, of, seq, body = take(), take(), tonumber(take()), take()
 local entries, bytes = tonumber(take()), tonumber(take())
 local stored = redis.call('HGET', KEYS[8], version)
 local last = tonumber(redis.call('HGET', META, 'seq'))
-if of ~= epoch or seq > last or (stored and tonumber(stored) >= seq) then return {'stale'} end
+if of ~= epoch or seq > last or seq <= tonumber(stored or 0) then return {'stale'} end
 redis.call('HSET', KEYS[7], version, body)
 redis.call('HSET', KEYS[8], version, seq)
 redis.call('HSET', KEYS[9], version, now)

@@ -22,10 +22,11 @@ local function fact(user_id, change)
   push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence'}))
 end
 
--- Not in the log: the others hear of it as it happens.
+-- Not in the log: the others hear of it as it happens, after the entries up to seq.
 local function announce(user_id, user, before)
   if status(user) ~= before then
-    redis.call('PUBLISH', FEED, 'E' .. cjson.encode({presence = status(user), userId = user_id, time = now}))
+    local news = {presence = status(user), userId = user_id, time = now, seq = tonumber(redis.call('HGET', META, 'seq'))}
+    redis.call('PUBLISH', FEED, 'E' .. cjson.encode(news))
   end
 end
 
