@@ -75,6 +75,14 @@ class Window:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def tab_to(self, selector: str, key: str = "Tab") -> None:
+        """Press a key until something has the focus, as who has no mouse does."""
+        for _ in range(60):
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            self.press(key)
+        raise AssertionError(f"{key} does not lead to {selector}")
+
     def demo(self, name: str) -> None:
         """Log in with the button of a demo user."""
         self.at(f"#demo-{name}").click()
@@ -97,6 +105,12 @@ class Window:
         """Ask for a session; it may be refused."""
         self.at("#code").fill(code)
         self.at("#join").click()
+
+    def come_in(self, name: str, code: str) -> None:
+        """Log in as a demo user and join an active session."""
+        self.demo(name)
+        self.join(code)
+        self.is_in_session("active")
 
     def say(self, text: str) -> None:
         self.at("#message").fill(text)

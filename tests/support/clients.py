@@ -157,6 +157,8 @@ class PollingWire:
             connection.request(method, self._path, body and body.encode(), self._headers)
             answer = connection.getresponse()
             text = answer.read().decode()
+        except ConnectionError as error:  # refused while the body was being sent
+            raise Closed from error
         finally:
             connection.close()
         if answer.status != 200:

@@ -1,0 +1,52 @@
+"""The application, served by gunicorn like the real one, with a route that counts what the worker holds."""
+
+import gc
+import threading
+from typing import Any
+
+from flask import Flask
+from greenlet import greenlet
+
+from classwaves import create_app
+from classwaves.state import State
+from tests.support.gunicorn_server import Gunicorn
+
+
+class CountingGunicorn(Gunicorn):
+    """gunicorn with this module's application."""
+
+    def command(self) -> list[str]:
+        return [*super().command()[:-1], "tests.support.counting_app:make_app()"]
+
+
+def make_app() -> Flask:
+    app = create_app()
+    app.add_url_rule("/counts", view_func=lambda: counts(app.extensions["classwaves"]))
+    return app
+
+
+def counts(state: State) -> dict[str, Any]:
+    """Return how much there is of everything that a socket or a session may leave behind."""
+    gc.collect()
+    server = state.socketio.server
+    manager, hub = server.manager, state.hub
+    namespace = server.namespace_handlers["/"]
+    return {
+        "greenlets": sum(issubclass(type(one), greenlet) and not one.dead for one in gc.get_objects()),
+        "threads": threading.active_count(),
+        "transports": len(server.eio.sockets),
+        "environs": len(server.environ),
+        "half packets": len(server._binary_packet),
+        "rooms": len(manager.rooms.get("/", {})),
+        "connecting": sum(map(len, manager.pending_connect.values())),
+        "disconnecting": sum(map(len, manager.pending_disconnect.values())),
+        "callbacks": len(manager.callbacks),
+        "connections": len(namespace.connections),
+        "by transport": len(namespace._by_transport),
+        "slots": len(hub._slots),
+        "codes": len(hub._codes),
+        "tasks": len(hub.scheduler),
+        "members": sum(len(live.members) for live in hub.live_sessions()),
+        "statuses": sum(len(live.statuses) for live in hub.live_sessions()),
+        "ring": sum(len(live._ring.items) for live in hub.live_sessions()),
+    }

@@ -1,0 +1,139 @@
+"""Imports go one way, and what a library is called by stays in its place. The layers here are the design's."""
+
+import ast
+from pathlib import Path
+
+from tests.support.gunicorn_server import ROOT
+
+PACKAGE = ROOT / "classwaves"
+
+LAYERS = [
+    "errors models",
+    "settings",
+    "origins limits scheduler replica ring",
+    "store.base",
+    "store.memory store.redis_feed",
+    "store.redis",
+    "store",
+    "connections",
+    "live",
+    "hub",
+    "events",
+    "features.chat features.membership features.presence",
+    "features",
+    "pipeline lifecycle history",
+    "auth auth.accounts auth.tokens transport transport.server",
+    "namespace",
+    "state",
+    "rest.schemas",
+    "rest.common",
+    "rest.auth rest.ops",
+    "rest.sessions",
+    "rest",
+    "extension",
+    "demo cli preflight",
+    "app",
+    "",
+]
+"""From the bottom up; a module may import from the lines before its own. The package itself is the empty name."""
+
+#: library -> the modules that may import it
+RESERVED = {
+    "classwaves": set(),  # relative imports only, so that the other tests see them
+    "socketio": {"transport.server"},
+    "engineio": {"transport.server"},
+    "flask_socketio": {"transport.server", "namespace", "state"},
+    "geventwebsocket": set(),
+    "gunicorn": set(),
+    "redis": {"store.redis", "store.redis_feed", "limits"},
+    "limits": {"limits", "settings"},
+    "flask_smorest": {"rest", "rest.common", "rest.sessions"},
+    "flask_jwt_extended": {"auth.tokens"},
+}
+
+#: what knows no Flask, and nothing that brings it along
+FLASKLESS = {
+    "errors",
+    "models",
+    "settings",
+    "replica",
+    "ring",
+    "store",
+    "live",
+    "hub",
+    "events",
+    "features",
+    "pipeline",
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def imports(name: str) -> set[str]:
+    """What a module imports, also inside functions: names of our modules with a full stop in front, and libraries.
+
+    Imports for the type checker only do not count.
+    """
+    path = MODULES[name]
+    package = ["", *name.split(".")] if path.name == "__init__.py" and name else ["", *name.split(".")[:-1]]
+    found: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                inner = ".".join([*base, alias.name])
+                found.add(inner if inner[1:] in MODULES else ".".join(base) or ".")
+        todo.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def rank(name: str) -> int:
+    (line,) = [number for number, names in enumerate(LAYERS) if name in (names.split() or [""])]
+    return line
+
+
+def test_every_module_has_its_layer_and_every_layer_its_modules() -> None:
+    assert sorted(MODULES) == sorted(name for names in LAYERS for name in names.split() or [""])
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [
+        f"classwaves.{name} imports classwaves{other}"
+        for name in MODULES
+        for other in imports(name)
+        if other.startswith(".") and rank(other[1:]) >= rank(name)
+    ]
+    assert not wrong
+
+
+def test_libraries_stay_where_they_belong() -> None:
+    users = {library: {name for name in MODULES if library in imports(name)} for library in RESERVED}
+    assert users == RESERVED
+
+
+def test_the_core_knows_no_flask() -> None:
+    for name in MODULES:
+        if name.split(".")[0] in FLASKLESS:
+            assert not {library for library in imports(name) if library.startswith("flask")}, name
+            assert all(other[1:].split(".")[0] not in ("auth", "rest", "transport") for other in imports(name)), name
+
+
+def test_the_check_sees_relative_and_late_imports() -> None:
+    assert {".store.base", ".models", "redis", "json"} <= imports("store.redis")
+    assert ".store.redis" in imports("store"), "an import inside a function"
+    assert ".live" not in imports("connections"), "an import for the type checker only"
+    assert ".lifecycle" in imports("rest.sessions"), "a module imported from the package"
