@@ -1,0 +1,168 @@
+"""What both stores promise of checkpoints, of the log behind them, and of epochs."""
+
+import pytest
+
+from classwaves.live import folded
+from classwaves.models import Entry, SessionRecord
+from classwaves.replica import FOLD_VERSION, Replica
+from classwaves.store.base import Checkpoint, Limits, Loaded, Store
+from tests.support.stores import Listener, StoreFactory, at_once, join, new_session, say, seat
+from tests.support.stores import make_store as make_store
+from tests.support.stores import store as store
+from tests.support.waiting import eventually
+
+FEW = Limits(log_entries=4, log_bytes=1_000_000, dedupe_keys=100)
+
+
+def log(store: Store, session: SessionRecord) -> list[Entry]:
+    return store.read(session.id, 0, 10_000)
+
+
+def seqs(store: Store, session: SessionRecord) -> list[int]:
+    return [entry.seq for entry in log(store, session)]
+
+
+def load(store: Store, session: SessionRecord, version: int = FOLD_VERSION) -> Loaded:
+    loaded = store.load(session.id, version)
+    assert loaded
+    return loaded
+
+
+def at(store: Store, session: SessionRecord, seq: int, version: int = FOLD_VERSION) -> Checkpoint:
+    """The session's checkpoint at ``seq``."""
+    replica = Replica(load(store, session).epoch)
+    for entry in store.read(session.id, 0, seq):
+        replica.apply(entry)
+    assert replica.seq == seq
+    return Checkpoint(version, replica.epoch, replica.seq, replica.dump())
+
+
+def test_one_epoch_follows_another_once(store: Store) -> None:
+    """Compare-and-set: of several workers that found entries missing, one starts the numbering, all get the same."""
+    session = new_session(store)
+    listener = Listener()
+    store.start(listener)
+    store.subscribe(session.id)
+    old = log(store, session)[0].epoch
+    epochs = set(at_once(8, lambda _: store.new_epoch(session.id, old)))
+    assert len(epochs) == 1
+    (new,) = epochs
+    assert new != old
+    assert store.new_epoch(session.id, old) == new
+    assert store.new_epoch(session.id, "never was") == new
+    assert say(store, session, "goes on") == [2]
+    assert [entry.epoch for entry in log(store, session)] == [old, new]
+    eventually(lambda: len(listener.heard(session.id)) == 1, what="the entry in the feed")
+    assert listener.ephemeral == [(session.id, {"reset": new})]
+
+
+def test_a_new_epoch_forgets_the_checkpoint(store: Store) -> None:
+    session = new_session(store)
+    say(store, session, "a")
+    assert store.save_checkpoint(session.id, at(store, session, 1))
+    late = at(store, session, 2)
+    new = store.new_epoch(session.id, late.epoch)
+    loaded = load(store, session)
+    assert (loaded.epoch, loaded.checkpoint) == (new, None)
+    assert [entry.seq for entry in loaded.tail] == [1, 2]
+    assert not store.save_checkpoint(session.id, late), "of another epoch"
+    assert store.save_checkpoint(session.id, at(store, session, 1)), "the old one is forgotten"
+
+
+def lively(store: Store) -> SessionRecord:
+    """A session in which something happened at each seq from 1 to 10."""
+    session = new_session(store)
+    for user in ("ann", "bob", "cid"):
+        join(store, session, seat(user))
+    say(store, session, "a", "b")
+    store.leave(session.id, seat("ann"))
+    store.vanish(session.id, seat("bob"))
+    say(store, session, "c", "d")
+    return session
+
+
+def test_load_gives_the_checkpoint_and_what_follows(store: Store) -> None:
+    session = lively(store)
+    saved = at(store, session, 7)
+    assert store.save_checkpoint(session.id, saved)
+    loaded = load(store, session)
+    assert loaded.checkpoint == saved.body
+    assert loaded.seq == 10
+    assert [entry.seq for entry in loaded.tail] == [8, 9, 10]
+    assert folded(loaded).dump() == at(store, session, 10).body
+
+
+def test_an_older_checkpoint_is_refused(store: Store) -> None:
+    """Over a trimmed log it would lose entries."""
+    session = lively(store)
+    older, newer, newest = at(store, session, 4), at(store, session, 6), at(store, session, 9)
+    assert store.save_checkpoint(session.id, newer)
+    assert not store.save_checkpoint(session.id, older)
+    assert not store.save_checkpoint(session.id, newer)
+    assert load(store, session).checkpoint == newer.body
+    assert store.save_checkpoint(session.id, newest)
+    assert load(store, session).checkpoint == newest.body
+
+
+def test_a_checkpoint_of_what_the_store_does_not_have_is_refused(store: Store) -> None:
+    """A replica that is ahead has seen entries that the store has lost."""
+    session = lively(store)
+    made = at(store, session, 10)
+    assert not store.save_checkpoint(session.id, Checkpoint(made.version, made.epoch, 11, made.body))
+    assert load(store, session).checkpoint is None
+    assert store.save_checkpoint(session.id, made)
+
+
+def test_checkpoints_of_another_fold_are_not_ours(store: Store) -> None:
+    session = lively(store)
+    assert store.save_checkpoint(session.id, at(store, session, 8, version=7))
+    loaded = load(store, session)
+    assert loaded.checkpoint is None
+    assert len(loaded.tail) == 10
+    assert store.save_checkpoint(session.id, at(store, session, 5)), "each version has its own order"
+    assert load(store, session, version=7).checkpoint == at(store, session, 8).body
+
+
+def test_the_log_is_trimmed_behind_a_checkpoint(make_store: StoreFactory) -> None:
+    store = make_store(FEW)
+    session = lively(store)
+    whole = at(store, session, 10)
+    assert seqs(store, session) == list(range(1, 11)), "not without a checkpoint"
+    assert store.save_checkpoint(session.id, at(store, session, 8))
+    assert seqs(store, session) == [7, 8, 9, 10]
+    assert folded(load(store, session)).dump() == whole.body
+    assert say(store, session, "e") == [11]
+    assert store.read(session.id, 2, 2) == log(store, session)[:2], "what is left comes first"
+
+
+def test_the_log_is_never_trimmed_past_a_checkpoint(make_store: StoreFactory) -> None:
+    store = make_store(FEW)
+    session = lively(store)
+    whole = at(store, session, 10)
+    assert store.save_checkpoint(session.id, at(store, session, 3))
+    assert seqs(store, session) == list(range(4, 11))
+    assert folded(load(store, session)).dump() == whole.body
+
+
+def test_the_log_is_never_trimmed_past_the_checkpoint_of_a_living_version(make_store: StoreFactory) -> None:
+    store = make_store(FEW)
+    session = lively(store)
+    new, whole = at(store, session, 9, version=2), at(store, session, 10)
+    assert store.save_checkpoint(session.id, at(store, session, 5, version=1))
+    assert store.save_checkpoint(session.id, new)
+    assert seqs(store, session) == list(range(6, 11))
+    assert folded(load(store, session, version=1)).dump() == whole.body
+    assert folded(load(store, session, version=2)).dump() == whole.body
+
+
+@pytest.mark.parametrize("text", ["x" * 100, "\N{SEEDLING}" * 25])
+def test_the_log_is_bounded_in_bytes(make_store: StoreFactory, text: str) -> None:
+    """About: the mean of all entries counts. The length of a text is that of its UTF-8."""
+    store = make_store(Limits(log_entries=1000, log_bytes=2000, dedupe_keys=100))
+    session = new_session(store)
+    say(store, session, *[text] * 100)
+    total = sum(entry.size for entry in log(store, session))
+    kept = int(2000 / (total / 101))
+    assert 5 < kept < 12
+    assert store.save_checkpoint(session.id, at(store, session, 100))
+    assert seqs(store, session) == list(range(102 - kept, 102))

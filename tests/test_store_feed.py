@@ -1,0 +1,234 @@
+"""What both stores promise of the feed: nothing is missed after ``subscribe``, and who was away is told."""
+
+import threading
+
+import pytest
+
+from classwaves.errors import StoreUnavailable
+from classwaves.models import Entry, SessionRecord
+from classwaves.store.base import Store
+from classwaves.store.redis import RedisStore
+from tests.support.proxy import FaultyProxy
+from tests.support.redis_server import RedisServer
+from tests.support.stores import Listener, at_once, new_session, say
+from tests.support.stores import direct as direct
+from tests.support.stores import make_store as make_store
+from tests.support.stores import proxy as proxy
+from tests.support.stores import shaky as shaky
+from tests.support.stores import store as store
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def listener(store: Store) -> Listener:
+    """Someone who listens to the store from the start."""
+    listening = Listener()
+    store.start(listening)
+    return listening
+
+
+def test_what_follows_a_subscription_is_heard(store: Store, listener: Listener) -> None:
+    """Each time anew: the first message after the return of ``subscribe`` is there, the last one before is not."""
+    for turn in range(20):
+        session = new_session(store)
+        say(store, session, "before")
+        store.subscribe(session.id)
+        say(store, session, f"after {turn}")
+        listener.hears(session.id, f"after {turn}")
+        assert listener.heard(session.id) == store.read(session.id, 2, 10)
+
+
+def test_many_subscribe_at_once(store: Store, listener: Listener) -> None:
+    sessions = [new_session(store) for _ in range(20)]
+
+    def follow(number: int) -> None:
+        store.subscribe(sessions[number].id)
+        say(store, sessions[number], "hello")
+
+    at_once(20, follow)
+    for session in sessions:
+        listener.hears(session.id, "hello")
+
+
+def test_only_what_is_subscribed_is_heard(store: Store, listener: Listener) -> None:
+    one, two = new_session(store), new_session(store)
+    store.subscribe(one.id)
+    store.subscribe(two.id)
+    store.unsubscribe(one.id)
+    store.unsubscribe(one.id)
+    store.unsubscribe("nobody")
+    say(store, one, "unheard")
+    say(store, two, "heard")
+    listener.hears(two.id, "heard")
+    assert listener.heard(one.id) == []
+
+    store.subscribe(one.id)
+    say(store, one, "heard again")
+    listener.hears(one.id, "heard again")
+
+
+def test_ephemeral_messages_keep_their_place_among_the_entries(store: Store) -> None:
+    class Order(Listener):
+        def __init__(self) -> None:
+            super().__init__()
+            self.order: list[str] = []
+
+        def on_entry(self, session_id: str, entry: Entry) -> None:
+            self.order.append(entry.draft.data["message"])
+
+        def on_ephemeral(self, session_id: str, message: dict[str, str]) -> None:
+            self.order.append(message["typing"])
+
+    order = Order()
+    store.start(order)
+    session = new_session(store)
+    store.publish(session.id, {"typing": "unheard"})
+    store.subscribe(session.id)
+    for number in range(0, 40, 2):
+        say(store, session, str(number))
+        store.publish(session.id, {"typing": str(number + 1)})
+    eventually(lambda: len(order.order) == 40, what="all messages")
+    assert order.order == [str(number) for number in range(40)]
+
+
+def test_an_ephemeral_message_arrives_as_it_was_sent(store: Store, listener: Listener) -> None:
+    session = new_session(store)
+    store.subscribe(session.id)
+    sent = {"typing": True, "userId": '\N{SEEDLING} /"\\', "n": [1, None]}
+    store.publish(session.id, sent)
+    eventually(lambda: listener.ephemeral == [(session.id, sent)], what="the message")
+    assert store.positions([session.id]) == {session.id: 1}, "and is not stored"
+
+
+# Redis alone: the connection may be away
+
+
+def test_a_feed_that_was_cut_comes_back_with_all_sessions(
+    proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
+) -> None:
+    listener = Listener()
+    shaky.start(listener)
+    sessions = [new_session(direct) for _ in range(3)]
+    for session in sessions:
+        shaky.subscribe(session.id)
+    for turn in (1, 2):
+        proxy.cut()
+        listener.returns(turn)
+        for session in sessions:
+            say(direct, session, f"after cut {turn}")
+    for session in sessions:
+        listener.hears(session.id, "after cut 1", "after cut 2")
+
+
+def test_nothing_is_missed_after_on_reconnect(proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore) -> None:
+    """What is in the log when it is called is to be read there; what follows is heard."""
+
+    class Reader(Listener):
+        read = 0
+
+        def on_reconnect(self) -> None:
+            self.read = direct.read_back(session.id, 2**53, 1)[0].seq
+            super().on_reconnect()
+
+        def goes_on(self, entries: int) -> None:
+            eventually(lambda: self.entries[-1][1].seq > self.read + entries, what="new entries")
+
+    session = new_session(direct)
+    reader = Reader()
+    shaky.start(reader)
+    shaky.subscribe(session.id)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            say(direct, session, "x")
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    for turn in range(1, 6):
+        proxy.cut()
+        reader.returns(turn)
+        reader.goes_on(20)
+        heard = {entry.seq for entry in reader.heard(session.id)}
+        assert set(range(reader.read + 1, max(heard) + 1)) <= heard
+    stop.set()
+    writing.join()
+
+
+def test_a_feed_returns_after_redis_was_killed_and_started(redis_server: RedisServer, direct: RedisStore) -> None:
+    listener = Listener()
+    direct.start(listener)
+    session = new_session(direct)
+    direct.subscribe(session.id)
+    redis_server.kill()
+    redis_server.start()
+    listener.returns()
+    direct.publish(session.id, {"typing": True})
+    eventually(lambda: listener.ephemeral == [(session.id, {"typing": True})], what="the message")
+
+
+def subscribers(redis_server: RedisServer, session: SessionRecord) -> int:
+    with redis_server.client() as client:
+        return int(client.pubsub_numsub(f"test:{{{session.id}}}:feed")[0][1])
+
+
+def test_a_session_dropped_during_a_return_does_not_hide_it_from_the_others(
+    redis_server: RedisServer, proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
+) -> None:
+    listener = Listener()
+    shaky.start(listener)
+    kept, dropped = new_session(direct), new_session(direct)
+    for session in (kept, dropped):
+        shaky.subscribe(session.id)
+    proxy.refuse()
+    proxy.cut()
+    eventually(lambda: subscribers(redis_server, dropped) == 0, what="the end of the connection")
+    proxy.delay = 0.2  # Redis has the subscriptions and the confirmations are on their way
+    proxy.accept()
+    eventually(lambda: subscribers(redis_server, dropped) == 1, what="the subscription")
+    shaky.unsubscribe(dropped.id)
+    proxy.delay = 0
+    listener.returns()
+
+
+def test_a_loss_that_another_thread_finds_first_is_told(
+    proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
+) -> None:
+    """redis-py mends the connection for whoever sends on it: what was missed until then must not go unnoticed."""
+
+    class Busy(Listener):
+        def on_entry(self, session_id: str, entry: Entry) -> None:
+            super().on_entry(session_id, entry)
+            assert free.wait(10)
+
+    free = threading.Event()
+    busy = Busy()
+    shaky.start(busy)
+    session = new_session(direct)
+    shaky.subscribe(session.id)
+    say(direct, session, "keeps the reader busy")
+    busy.hears(session.id, "keeps the reader busy")
+    proxy.cut()
+    say(direct, session, "missed")
+    for _ in range(50):
+        shaky.unsubscribe("nobody")
+        direct.ping()
+    free.set()
+    busy.returns()
+
+
+def test_who_subscribes_while_redis_is_away_is_told(
+    redis_server: RedisServer, proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
+) -> None:
+    listener = Listener()
+    session = new_session(direct)
+    proxy.refuse()
+    shaky.start(listener)
+    with pytest.raises(StoreUnavailable):
+        shaky.subscribe(session.id)
+    proxy.accept()
+    listener.returns()
+    assert subscribers(redis_server, session) == 0, "the refused subscription is forgotten"
+    shaky.subscribe(session.id)
+    say(direct, session, "hello")
+    listener.hears(session.id, "hello")

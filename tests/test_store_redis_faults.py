@@ -1,0 +1,233 @@
+"""What the Redis store does when Redis is killed, hangs, is full, read-only or has forgotten its scripts."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from classwaves.errors import StoreUnavailable
+from classwaves.models import SessionRecord
+from classwaves.store.base import Checkpoint
+from classwaves.store.redis import RedisStore
+from tests.support.ports import free_port
+from tests.support.proxy import FaultyProxy
+from tests.support.redis_server import RedisServer
+from tests.support.stores import (
+    LIMITS,
+    LONG,
+    Listener,
+    at_once,
+    created,
+    facts,
+    join,
+    login,
+    message,
+    new_session,
+    redis_store,
+    say,
+    seat,
+    texts,
+)
+from tests.support.stores import direct as direct
+from tests.support.stores import proxy as proxy
+from tests.support.stores import shaky as shaky
+from tests.support.waiting import eventually
+
+SHORT = 0.6
+"""Seconds of patience of the stores that are to give up."""
+
+AUTH = login()
+STEPS: dict[str, Callable[[RedisStore, SessionRecord], object]] = {
+    "create_session": lambda store, session: store.create_session(session, created(session)),
+    "session_id": lambda store, session: store.session_id(session.code),
+    "record": lambda store, session: store.record(session.id),
+    "list_sessions": lambda store, session: store.list_sessions(None, 0, 10),
+    "expire": lambda store, session: store.expire(session, LONG),
+    "append": lambda store, session: store.append(session.id, [message("a")], dedupe="a"),
+    "find": lambda store, session: store.find(session.id, "a"),
+    "read": lambda store, session: store.read(session.id, 0, 10),
+    "read_back": lambda store, session: store.read_back(session.id, 10, 10),
+    "load": lambda store, session: store.load(session.id, 1),
+    "save_checkpoint": lambda store, session: store.save_checkpoint(session.id, Checkpoint(1, "e", 1, "{}")),
+    "new_epoch": lambda store, session: store.new_epoch(session.id, "e"),
+    "positions": lambda store, session: store.positions([session.id]),
+    "join": lambda store, session: join(store, session, seat("ann")),
+    "set_status": lambda store, session: store.set_status(session.id, seat("ann"), "idle", {}),
+    "leave": lambda store, session: store.leave(session.id, seat("ann")),
+    "vanish": lambda store, session: store.vanish(session.id, seat("ann")),
+    "expire_absent": lambda store, session: store.expire_absent(session.id, 0),
+    "serve": lambda store, session: store.serve("w", session.id),
+    "unserve": lambda store, session: store.unserve("w", session.id),
+    "renew": lambda store, session: store.renew("w", LONG),
+    "sweep": lambda store, session: store.sweep(),
+    "due_absences": lambda store, session: store.due_absences(0),
+    "save_auth": lambda store, session: store.save_auth(AUTH, "r1", LONG),
+    "auth": lambda store, session: store.auth(AUTH.id),
+    "rotate_refresh": lambda store, session: store.rotate_refresh(AUTH.id, "r1", "r2", LONG),
+    "end_auth": lambda store, session: store.end_auth(AUTH.id),
+    "missing_auths": lambda store, session: store.missing_auths([AUTH.id]),
+    "save_account": lambda store, session: store.save_account("ann", {}),
+    "account": lambda store, session: store.account("ann"),
+    "publish": lambda store, session: store.publish(session.id, {}),
+    "ping": lambda store, session: store.ping(),
+}
+
+
+def answers(store: RedisStore) -> bool:
+    try:
+        store.ping()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_every_step_says_that_redis_is_away_and_works_when_it_is_back() -> None:
+    with RedisServer(aof=True) as server:
+        store = redis_store(server.url)
+        session = new_session(store)
+        server.kill()
+        for name, step in STEPS.items():
+            with pytest.raises(StoreUnavailable) as raised:
+                step(store, session)
+            assert raised.value.retry_after_ms, name
+        server.start()
+        assert [entry.seq for entry in store.read(session.id, 0, 10)] == [1], "nothing of it was done"
+        for step in STEPS.values():
+            step(store, session)
+        assert texts(store.read(session.id, 0, 10)) == ["a"]
+        store.close()
+
+
+def test_who_is_refused_does_not_try_again_and_again() -> None:
+    """redis-py's default is ten times; a worker would hang for seconds at each step."""
+    port, tries = free_port(), []
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def slam() -> None:
+            while True:
+                try:
+                    listener.accept()[0].close()
+                except OSError:
+                    return
+                tries.append(1)
+
+        slamming = threading.Thread(target=slam)
+        slamming.start()
+        store = redis_store(f"redis://127.0.0.1:{port}/0")
+        with pytest.raises(StoreUnavailable):
+            store.ping()
+        store.close()
+        listener.shutdown(socket.SHUT_RDWR)
+    slamming.join()
+    assert 1 <= len(tries) <= 4
+
+
+def test_a_pooled_connection_that_died_is_not_noticed(shaky: RedisStore, proxy: FaultyProxy) -> None:
+    session = new_session(shaky)
+    at_once(6, lambda _: say(shaky, session, "fills the pool"))
+    proxy.cut()
+    at_once(6, lambda _: say(shaky, session, "goes on"))
+    assert sorted(texts(shaky.read(session.id, 0, 100))) == ["fills the pool"] * 6 + ["goes on"] * 6
+
+
+def test_a_hung_redis_is_given_up_and_comes_back(redis_server: RedisServer) -> None:
+    """What was sent before it hung is carried out afterwards; its answer is nobody else's."""
+    store = redis_store(redis_server.url, timeout=SHORT)
+    session = new_session(store)
+    redis_server.pause()
+    with pytest.raises(StoreUnavailable):
+        store.append(session.id, [message("late")], dedupe="late")
+    with pytest.raises(StoreUnavailable):
+        store.record(session.id)
+    redis_server.resume()
+    assert eventually(lambda: answers(store), what="an answer")
+    assert store.record(session.id) == session
+    assert store.append(session.id, [message("late")], dedupe="late").seq == 2
+    assert texts(store.read(session.id, 0, 10)) == ["late"]
+    store.close()
+
+
+def test_a_crowd_on_a_hung_redis_gets_an_answer_each(redis_server: RedisServer) -> None:
+    """More than the pool has connections for."""
+    store = RedisStore(redis_server.url, prefix="test", limits=LIMITS, timeout=SHORT, connections=2)
+    session = new_session(store)
+    redis_server.pause()
+
+    def attempt(number: int) -> str:
+        try:
+            return str(store.append(session.id, [message(str(number))], dedupe=str(number)).seq)
+        except StoreUnavailable:
+            return "unavailable"
+
+    assert at_once(8, attempt) == ["unavailable"] * 8
+    redis_server.resume()
+    eventually(lambda: answers(store), what="an answer")
+    seqs = sorted(map(int, at_once(2, attempt)))
+    assert len(set(seqs)) == 2
+    log = texts(store.read(session.id, 0, 100))
+    assert len(log) == len(set(log))
+    store.close()
+
+
+def test_a_feed_on_a_hung_redis_connects_again(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    store = redis_store(redis_server.url, timeout=SHORT)
+    listener = Listener()
+    store.start(listener)
+    session = new_session(store)
+    store.subscribe(session.id)
+    redis_server.pause()
+    eventually(lambda: "the feed lost Redis" in caplog.text, what="no pong for too long")
+    redis_server.resume()
+    listener.returns()
+    eventually(lambda: answers(store), what="an answer")
+    say(store, session, "hello")
+    listener.hears(session.id, "hello")
+    store.close()
+
+
+def test_scripts_that_redis_forgot_are_sent_again(direct: RedisStore, redis_server: RedisServer) -> None:
+    session = new_session(direct)
+    for turn in range(2):
+        with redis_server.client() as client:
+            client.script_flush()
+        say(direct, session, f"{turn}")
+        join(direct, session, seat("ann"))
+    assert texts(direct.read(session.id, 0, 10)) == ["0", "1"]
+    assert facts(direct, session) == [("ann", "joined")]
+
+
+def test_a_full_redis_stores_nothing_in_part_and_recovers() -> None:
+    with RedisServer(arguments=("--maxmemory-policy", "noeviction")) as server, server.client() as client:
+        store = redis_store(server.url)
+        session = new_session(store)
+        join(store, session, seat("ann"))
+        client.config_set("maxmemory", "1")
+        for refused in (
+            lambda: store.append(session.id, [message("a"), message("b")], dedupe="1"),
+            lambda: join(store, session, seat("bob")),
+            lambda: store.save_auth(login(), "r1", LONG),
+        ):
+            with pytest.raises(StoreUnavailable):
+                refused()
+        assert len(store.read(session.id, 0, 10)) == 2, "reads still work"
+        client.config_set("maxmemory", "0")
+        assert store.append(session.id, [message("a"), message("b")], dedupe="1").seq == 4
+        assert join(store, session, seat("bob")).seq == 5
+        assert [entry.seq for entry in store.read(session.id, 0, 10)] == [1, 2, 3, 4, 5]
+        store.close()
+
+
+def test_a_read_only_redis_stores_nothing_and_recovers() -> None:
+    """As during a failover: the old primary is a replica now."""
+    with RedisServer() as server, server.client() as client:
+        store = redis_store(server.url)
+        session = new_session(store)
+        client.replicaof("127.0.0.1", str(free_port()))
+        for name in ("create_session", "append", "join", "save_auth", "save_account", "renew", "expire"):
+            with pytest.raises(StoreUnavailable):
+                STEPS[name](store, session)
+        assert store.record(session.id) == session
+        client.replicaof("NO", "ONE")
+        assert say(store, session, "on") == [2]
+        store.close()

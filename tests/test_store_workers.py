@@ -1,0 +1,127 @@
+"""What Redis does for several workers: who settles the sessions of one that died."""
+
+import threading
+
+from classwaves.store import MemoryStore
+from classwaves.store.redis import RedisStore
+from tests.support.proxy import FaultyProxy
+from tests.support.redis_server import RedisServer
+from tests.support.stores import LIMITS, LONG, at_once, facts, join, new_session, seat
+from tests.support.stores import direct as direct
+from tests.support.stores import proxy as proxy
+from tests.support.stores import shaky as shaky
+from tests.support.waiting import eventually
+
+
+def test_the_sessions_of_a_dead_worker_are_settled(direct: RedisStore) -> None:
+    one, two, three = (new_session(direct) for _ in range(3))
+    for worker in ("dead", "alive"):
+        direct.renew(worker, LONG)
+    for session in (one, two):
+        direct.serve("dead", session.id)
+    for session in (one, three):
+        direct.serve("alive", session.id)
+    join(direct, one, seat("ann", worker="dead"))
+    join(direct, one, seat("ann", "2", worker="dead"))
+    join(direct, one, seat("bob", worker="dead"))
+    join(direct, one, seat("bob", worker="alive"))
+    join(direct, one, seat("cid", worker="alive"))
+    join(direct, two, seat("ann", worker="dead"))
+    join(direct, three, seat("ann", worker="alive"))
+    assert direct.sweep() == 0
+    assert all(change == "joined" for session in (one, two, three) for _, change in facts(direct, session))
+
+    direct.renew("dead", 0.01)
+    eventually(lambda: direct.sweep() == 1, what="the end of the lease")
+    assert facts(direct, one)[3:] == [("ann", "disconnected")]
+    assert facts(direct, two)[1:] == [("ann", "disconnected")]
+    assert facts(direct, three)[1:] == []
+    assert sorted(direct.due_absences(0)) == sorted([one.id, two.id])
+    assert direct.sweep() == 0
+
+    direct.vanish(one.id, seat("bob", worker="alive"))
+    assert facts(direct, one)[4:] == [("bob", "disconnected")], "his tab on the dead worker does not count"
+
+
+def test_a_sweep_tells_of_a_status_that_changed(direct: RedisStore) -> None:
+    session = new_session(direct)
+    direct.serve("dead", session.id)
+    join(direct, session, seat("ann", "1", "dead"))
+    join(direct, session, seat("ann", "1", "alive"))
+    direct.set_status(session.id, seat("ann", "1", "alive"), "away", {})
+    direct.renew("dead", 0)
+    direct.sweep()
+    loaded = direct.load(session.id, 1)
+    assert loaded and loaded.statuses == {"ann": "away"}
+    assert facts(direct, session) == [("ann", "joined")]
+
+
+def test_a_worker_is_not_taken_for_another_whose_name_begins_alike(direct: RedisStore) -> None:
+    session = new_session(direct)
+    direct.serve("w", session.id)
+    join(direct, session, seat("ann", worker="w1"))
+    direct.renew("w", 0)
+    assert direct.sweep() == 1
+    assert facts(direct, session) == [("ann", "joined")]
+
+
+def test_a_session_that_is_served_no_more_is_not_swept(direct: RedisStore) -> None:
+    session, expired = new_session(direct), new_session(direct)
+    direct.serve("dead", session.id)
+    direct.serve("dead", expired.id)
+    direct.unserve("dead", session.id)
+    direct.expire(expired, 0.01)
+    eventually(lambda: direct.record(expired.id) is None, what="the end of the data")
+    join(direct, session, seat("ann", worker="dead"))
+    direct.renew("dead", 0)
+    assert direct.sweep() == 1
+    assert facts(direct, session) == [("ann", "joined")]
+
+
+def test_several_sweepers_write_each_departure_once(direct: RedisStore) -> None:
+    sessions = [new_session(direct) for _ in range(10)]
+    for session in sessions:
+        direct.serve("dead", session.id)
+        join(direct, session, seat("ann", worker="dead"))
+    direct.renew("dead", 0)
+    assert sum(at_once(5, lambda _: direct.sweep())) >= 1
+    for session in sessions:
+        assert facts(direct, session) == [("ann", "joined"), ("ann", "disconnected")]
+    assert sorted(direct.due_absences(0)) == sorted(session.id for session in sessions)
+
+
+def test_nothing_is_kept_of_a_worker_that_was_settled(direct: RedisStore, redis_server: RedisServer) -> None:
+    session = new_session(direct)
+    direct.serve("dead", session.id)
+    direct.renew("dead", 0)
+    direct.sweep()
+    with redis_server.client() as client:
+        assert client.keys("test:worker*") == []
+
+
+def test_an_absence_that_begins_while_others_are_settled_is_remembered(
+    direct: RedisStore, shaky: RedisStore, proxy: FaultyProxy
+) -> None:
+    session = new_session(direct)
+    for user in ("ann", "bob"):
+        join(direct, session, seat(user))
+    direct.vanish(session.id, seat("bob"))
+    proxy.delay = 0.3  # between the step of the settling worker and what it does next, ann vanishes
+    settling = threading.Thread(target=shaky.expire_absent, args=(session.id, 0))
+    settling.start()
+    eventually(lambda: ("bob", "left") in facts(direct, session), what="the step")
+    direct.vanish(session.id, seat("ann"))
+    settling.join()
+    assert facts(direct, session)[-1] == ("ann", "disconnected")
+    assert direct.due_absences(0) == [session.id]
+
+
+def test_the_memory_store_has_one_worker_and_nothing_to_sweep() -> None:
+    store = MemoryStore(LIMITS)
+    session = new_session(store)
+    store.serve("w", session.id)
+    store.renew("w", 0)
+    join(store, session, seat("ann"))
+    assert store.sweep() == 0
+    store.unserve("w", session.id)
+    assert facts(store, session) == [("ann", "joined")]
