@@ -54,6 +54,7 @@ lint: dev ## ruff and mypy
 	@$(PY) -m ruff check $(LINTED)
 	@$(PY) -m ruff format --check $(LINTED)
 	@$(PY) -m mypy
+	@$(PY) scripts/docs.py --check
 
 format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff check --fix $(LINTED)
