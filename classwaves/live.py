@@ -55,6 +55,7 @@ class LiveSession:
         self._news: deque[dict[str, Any]] = deque()  # statuses that follow entries still to come
         self._waiting: list[tuple[int, threading.Event]] = []
         self._repairing: set[str] = set()
+        self._again: set[str] = set()
         self._checkpoint_seq = 0
         self._checkpoint_size = 0
         self._epoch = ""  # the newest heard of
@@ -124,11 +125,16 @@ class LiveSession:
                 self._in_background(self.verify)  # the store has numbered anew what it had lost
 
     def _in_background(self, task: Callable[[], object]) -> None:
-        """Run a repair, which asks the store, in a thread of its own; one of a kind at a time."""
+        """Run a repair, which asks the store, in a thread of its own; one of a kind at a time.
+
+        Asked for while it runs, it runs once more: it may have been past what is wrong now.
+        """
         name = task.__name__
-        if name in self._repairing:
-            return
-        self._repairing.add(name)
+        with self.lock:
+            if name in self._repairing:
+                self._again.add(name)
+                return
+            self._repairing.add(name)
 
         def run() -> None:
             try:
@@ -136,7 +142,12 @@ class LiveSession:
             except ClassWavesError as error:
                 logger.warning("a session could not be repaired: %s", error.code)
             finally:
-                self._repairing.discard(name)
+                with self.lock:
+                    self._repairing.discard(name)
+                    again = name in self._again
+                    self._again.discard(name)
+            if again:
+                self._in_background(task)
 
         threading.Thread(target=run, name="classwaves-repair", daemon=True).start()
 
@@ -218,9 +229,11 @@ class LiveSession:
 
     def _is_lost(self, mine: Entry | None, seq: int) -> bool:
         """Whether the store has lost the newest entry of this replica, which is at ``seq``."""
-        if mine:
-            return self._store.read(self.id, seq - 1, 1) != [mine]
-        return self._store.positions([self.id]).get(self.id, 0) < seq  # loaded from a checkpoint, and nothing since
+        found = self._store.read(self.id, seq - 1, 1)
+        if mine and found and found[0].seq == seq:
+            return found != [mine]
+        # it is trimmed, or this replica was loaded from a checkpoint, and nothing since
+        return self._store.positions([self.id]).get(self.id, 0) < seq
 
     def _turn_out(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
@@ -422,7 +435,9 @@ class LiveSession:
         position = older[-1].seq if older else resume.since_seq
         if position < self._ring.starts_after(self.replica.seq):
             return None  # the ring moved on by more than the page that was read
-        entries = [*older, *(entry for entry in self._ring.items if entry.seq > position)]
+        # the log may be ahead of this replica, which delivers the rest itself
+        read = [entry for entry in older if entry.seq <= self.replica.seq]
+        entries = [*read, *(entry for entry in self._ring.items if entry.seq > position)]
         code, staff = self.record.code, self.is_staff(principal)
         mine = [entry for entry in entries if entry.is_for(principal.user_id, staff)]
         settings = self._settings

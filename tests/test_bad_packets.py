@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.clients import SEPARATOR, Closed, PollingWire, RawClient
+from tests.support.clients import RawClient
 from tests.support.school import TRANSPORTS, School, open_school
+from tests.support.wires import SEPARATOR, Closed, PollingWire
 
 pytestmark = pytest.mark.xdist_group("bad-packets")
 

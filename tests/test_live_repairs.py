@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import redis as redis_py
 
 from classwaves.live import LiveSession
 from classwaves.models import AuthSession, Draft, Entry, Principal, SessionRecord
+from classwaves.ring import Resume
 from classwaves.settings import Settings
 from classwaves.store.redis import RedisStore
 from tests.support.redis_server import RedisServer
@@ -168,6 +169,21 @@ def test_several_who_find_a_loss_start_one_epoch(
     assert not other.verify()
     assert other.replica.epoch == live.replica.epoch
     assert snapshots(sockets) == [(live.replica.epoch, seq - 1, False)]
+
+
+def test_a_resume_tells_of_nothing_that_is_yet_to_be_delivered(
+    direct: RedisStore, session: SessionRecord, sockets: Sockets
+) -> None:
+    """It is read from the log, which is ahead of the replica."""
+    live = LiveSession(session.id, direct, sockets, replace(SETTINGS, ring_entries=1))
+    live.load()
+    say(direct, session, "three", "four")
+    resume = Resume(1, live.replica.epoch)
+    older = live.older(resume)
+    with live.lock:
+        missed = live.missed(TEACHER, resume, older)
+    assert missed is not None
+    assert [item["data"]["message"] for item in missed] == ["one", "two"]
 
 
 def test_a_status_is_told_in_its_place_among_the_entries(

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_jwt_extended import create_access_token, decode_token
 
-from tests.support.apps import AppFactory, headers_for, new_session, state_of
+from tests.support.apps import AppFactory, headers_for, new_session
 from tests.support.school import STORES, TRANSPORTS, School, open_school
 from tests.support.tabs import Classroom, Tab, open_classroom
 from tests.support.waiting import eventually

@@ -173,6 +173,20 @@ def test_polling_clients_who_fall_silent(school: School) -> None:
     leaves_nothing(school, visit)
 
 
+def test_sockets_that_vanish_while_they_join_or_leave(school: School) -> None:
+    code = school.session()
+    tokens = [school.api.guest(code, f"Guest {number}") for number in range(10)]
+
+    def visit() -> None:
+        for number in range(TIMES):
+            client = school.connect(tokens[number % len(tokens)])
+            for step in range(number % 4 + 1):
+                client.send("leaveSession" if step % 2 else "joinSession", code)
+            reset(client)
+
+    leaves_nothing(school, visit)
+
+
 @pytest.mark.parametrize("packet", ["x", '451-["sendMessage",{"_placeholder":true,"num":0}]', "47", "1"])
 def test_sockets_that_send_what_they_should_not_and_vanish(school: School, packet: str) -> None:
     code = school.session()

@@ -68,6 +68,7 @@ class Follower:
             self.client = self.school.connect(self.token)
         number = self.client.send("joinSession", self.code, {"sinceSeq": self.position, "epoch": self.epoch})
         assert self.client.ack(number)["recovered"] is True
+        assert self.client.inbox[0][0] == "sessionJoined", "an event of the session came before"
         self.note()
 
 

@@ -155,6 +155,18 @@ def test_chat_is_open_until_the_end(classroom: Classroom, steps: list[str]) -> N
     assert student.refused("sendMessage", late)["code"] == "SESSION_ENDED"
 
 
+def test_guests_are_told_of_the_end_too(classroom: Classroom) -> None:
+    inside, outside = classroom.guest("Gus"), classroom.guest("Gil")
+    inside.join(classroom.code)
+    classroom.step("end")
+    inside.take()
+    for guest in (inside, outside):
+        assert guest.refused("joinSession", classroom.code)["code"] == "SESSION_ENDED"
+        late = {"sessionCode": classroom.code, "message": "late"}
+        assert guest.refused("sendMessage", late)["code"] == "SESSION_ENDED"
+    assert inside.ask("leaveSession", classroom.code) == {"ok": True}
+
+
 def test_one_socket_in_two_sessions_hears_each_by_its_code(classroom: Classroom) -> None:
     app: Flask = classroom.app
     other = new_session(app.test_client(), headers_for(app, "Grace", "teacher"))

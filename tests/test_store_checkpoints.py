@@ -69,6 +69,23 @@ def test_a_new_epoch_forgets_the_checkpoint(store: Store) -> None:
     assert store.save_checkpoint(session.id, at(store, session, 1)), "the old one is forgotten"
 
 
+def test_a_new_epoch_of_a_trimmed_log_keeps_its_beginning(make_store: StoreFactory) -> None:
+    store = make_store(FEW)
+    session = new_session(store)
+    join(store, session, seat("ann"))
+    say(store, session, *"abcdefgh")
+    assert store.save_checkpoint(session.id, at(store, session, 8))
+    whole = folded(load(store, session))
+    epoch = store.new_epoch(session.id, whole.epoch)
+    again = folded(load(store, session))
+    assert (again.epoch, again.seq, again.record, again.participants) == (
+        epoch,
+        whole.seq,
+        session,
+        whole.participants,
+    )
+
+
 def lively(store: Store) -> SessionRecord:
     """A session in which something happened at each seq from 1 to 10."""
     session = new_session(store)
@@ -155,7 +172,7 @@ def test_the_log_is_never_trimmed_past_the_checkpoint_of_a_living_version(make_s
     assert folded(load(store, session, version=2)).dump() == whole.body
 
 
-@pytest.mark.parametrize("text", ["x" * 100, "\N{SEEDLING}" * 25])
+@pytest.mark.parametrize("text", ["x" * 100, "\N{SEEDLING}" * 25], ids=["ascii", "utf8"])
 def test_the_log_is_bounded_in_bytes(make_store: StoreFactory, text: str) -> None:
     """About: the mean of all entries counts. The length of a text is that of its UTF-8."""
     store = make_store(Limits(log_entries=1000, log_bytes=2000, dedupe_keys=100))

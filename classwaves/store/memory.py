@@ -230,7 +230,8 @@ class MemoryStore:
             session = self._session(session_id)
             if session.epoch == old:
                 session.epoch = new_id(6)
-                session.checkpoints.clear()
+                if session.entries[0].seq == 1:  # else the log has no beginning without them
+                    session.checkpoints.clear()
                 self.publish(session_id, {"reset": session.epoch})
             return session.epoch
 

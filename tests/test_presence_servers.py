@@ -1,0 +1,67 @@
+"""Presence on a real server: two workers where the store allows, and connections that end without a word."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.clients import RawClient
+from tests.support.school import STORES, School, open_school
+
+pytestmark = pytest.mark.xdist_group("presence-servers")
+
+
+@pytest.fixture(scope="module", params=STORES)
+def running(request: pytest.FixtureRequest) -> Iterator[School]:
+    soon = {"CLASSWAVES_DISCONNECT_GRACE": "0.3", "CLASSWAVES_LEFT_AFTER": "0.3", "CLASSWAVES_RENEW": "0.2"}
+    with open_school(request.param, WEB_CONCURRENCY="2", **soon) as school:
+        yield school
+
+
+@pytest.fixture
+def school(running: School) -> Iterator[School]:
+    yield running
+    running.dismiss()
+
+
+def statuses(witness: RawClient) -> list[str]:
+    """Return what has been said so far of everybody's presence, in order."""
+    return [data["status"] for name, data in witness.inbox if name == "presenceUpdated"]
+
+
+def test_a_participant_comes_fades_and_has_left(school: School) -> None:
+    code = school.session()
+    witness = school.joined(code, "Witness")
+    token = school.api.guest(code, "Ann")
+    tabs = [school.connect(token) for _ in range(4)]
+    for tab in tabs:
+        tab.join(code)
+    for tab in tabs:
+        assert tab.ask("updatePresence", {"sessionCode": code, "status": "idle"})["ok"]
+    for tab in tabs[1:]:
+        tab.wire.drop()
+    assert tabs[0].ask("updatePresence", {"sessionCode": code, "status": "away"})["ok"]
+    witness.wait_for("presenceUpdated", status="away")
+    tabs[0].wire.drop()
+    witness.wait_for("presenceUpdated", status="left")
+    assert statuses(witness) == ["active", "idle", "away", "disconnected", "left"]
+    assert [one["displayName"] for one in witness.join(code)["participants"]] == ["Witness"]
+    assert statuses(tabs[0]) == []
+
+
+def test_coming_back_within_the_grace_shows_nothing(school: School) -> None:
+    code = school.session()
+    witness = school.joined(code, "Witness")
+    token = school.api.guest(code, "Ann")
+    for _ in range(10):
+        client = school.connect(token)
+        client.join(code)
+        client.wire.drop()
+    client = school.connect(token)
+    client.join(code)
+    marker = school.joined(code, "Marker")
+    marker.wire.drop()
+    witness.wait_for("presenceUpdated", displayName="Marker", status="left")
+    of_ann = [
+        data["status"] for name, data in witness.inbox if name == "presenceUpdated" and data["displayName"] == "Ann"
+    ]
+    assert of_ann == ["active"]
