@@ -5,7 +5,7 @@ VENV ?= .venv
 ARGS ?=
 # Worker processes of pytest: one more than the cores, since many tests wait, and four at most.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
-PYTEST_FLAGS ?= -n $(TEST_WORKERS) --dist loadgroup
+PYTEST_FLAGS ?= -n $(TEST_WORKERS) --dist loadfile
 LINTED ?= .
 
 PY := $(VENV)/bin/python

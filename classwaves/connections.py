@@ -26,6 +26,19 @@ class Emitter(Protocol):
     def leave(self, sid: str, room: str) -> None: ...
 
 
+class Silence:
+    """The emitter of a session that has no sockets: loaded only to be read, or dropped."""
+
+    def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None:
+        pass
+
+    def enter(self, sid: str, room: str) -> None:
+        pass
+
+    def leave(self, sid: str, room: str) -> None:
+        pass
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """A socket whose token was checked.

@@ -10,11 +10,11 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .connections import Connection, Emitter
+from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StoreUnavailable
 from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
@@ -33,19 +33,6 @@ class _Slot:
         self.lock = threading.Lock()
         self.users = 0
         self.live: LiveSession | None = None
-
-
-class _Silence:
-    """The emitter of a session that is loaded only to be read."""
-
-    def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None:
-        pass
-
-    def enter(self, sid: str, room: str) -> None:
-        pass
-
-    def leave(self, sid: str, room: str) -> None:
-        pass
 
 
 class Hub:
@@ -169,6 +156,7 @@ class Hub:
                     return  # somebody came meanwhile
             live, slot.live = slot.live, None
             if live:
+                live.close()
                 self._close(session_id, live)
             with self._lock:
                 if not slot.users:
@@ -197,7 +185,7 @@ class Hub:
         slot = self._slots.get(session_id)
         if slot and (live := slot.live) and live.replica.record:
             return live
-        live = LiveSession(session_id, self.store, _Silence(), self.settings)
+        live = LiveSession(session_id, self.store, Silence(), self.settings)
         live.load()
         return live
 
@@ -295,15 +283,20 @@ class Hub:
         end with the lease of the old one.
         """
         if self._lost:
-            self._lost, self.worker = False, new_id(9)
-            self.store.renew(self.worker, self.settings.lease)
-        for live in self.live_sessions():
-            self.store.serve(self.worker, live.id)
+            name = new_id(9)
+            self._serve_as(name)  # before a seat is taken in this name, which nobody could settle else
+            self._lost, self.worker = False, name
+        self._serve_as(self.worker)
         for connection in self._connections():
             with connection.lock:
                 for live in connection.seats.values():
                     if connection.sid in live.members:
                         self._sit_down(connection, live)
+
+    def _serve_as(self, name: str) -> None:
+        self.store.renew(name, self.settings.lease)
+        for live in self.live_sessions():
+            self.store.serve(name, live.id)
 
     def _sit_down(self, connection: Connection, live: LiveSession) -> None:
         who = connection.principal

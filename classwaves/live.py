@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .connections import Emitter, Member
+from .connections import Emitter, Member, Silence
 from .errors import ClassWavesError, StoreUnavailable
 from .models import Entry, Principal, SessionRecord, iso
 from .replica import FOLD_VERSION, Replica
@@ -90,15 +90,22 @@ class LiveSession:
 
     def _adopt(self, replica: Replica, loaded: Loaded) -> None:
         with self.lock:
-            self.replica = replica
+            before, self.replica = self.replica, replica
             self.statuses = loaded.statuses
             self._ring.clear()
             for entry in loaded.tail:
                 self._ring.add(entry)
             self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
             self._checkpoint_size = len(loaded.checkpoint or "")
+            if before.epoch != replica.epoch or before.seq != replica.seq:
+                self._start_again()
             self._tell_news()
             self._release_held()
+
+    def _start_again(self) -> None:
+        self._staff_may_have_changed()
+        for sid, member in self.members.items():
+            self._emitter.emit("sessionJoined", self.snapshot(member.principal), [sid])
 
     def _stop_holding(self) -> None:
         """The log could not be read: what was held comes again from the log, with the next wake-up."""
@@ -270,13 +277,13 @@ class LiveSession:
 
     def _take_anew(self) -> None:
         with self.lock:
-            before, self._holding = self.replica, True
+            self._holding = True
         self.load()
+
+    def close(self) -> None:
+        """Deliver nothing more: a repair may still be to come, and the room may be another object's by then."""
         with self.lock:
-            self._staff_may_have_changed()
-            if before.epoch != self.replica.epoch or before.seq != self.replica.seq:
-                for sid, member in self.members.items():
-                    self._emitter.emit("sessionJoined", self.snapshot(member.principal), [sid])
+            self._emitter = Silence()
 
     # the way to the sockets
 

@@ -240,6 +240,13 @@ class Settings:
 
     def _with_keys(self) -> Settings:
         keys = {"jwt_secret_key": self.jwt_secret_key, "secret_key": self.secret_key}
+        for name, key in keys.items():
+            if len(key.encode()) < MIN_KEY_BYTES and (key or not self.demo):
+                problem = "is too short" if key else "is not set"
+                raise SettingsError(
+                    f"{name.upper()} {problem}: give at least {MIN_KEY_BYTES} random bytes, for example from "
+                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
+                )
         if self.demo:
             made = {} if all(keys.values()) else demo_keys(self.state_dir)
             return dataclasses.replace(
@@ -247,13 +254,6 @@ class Settings:
                 jwt_secret_key=self.jwt_secret_key or made["jwt_secret_key"],
                 secret_key=self.secret_key or made["secret_key"],
             )
-        for name, key in keys.items():
-            if len(key.encode()) < MIN_KEY_BYTES:
-                problem = "is too short" if key else "is not set"
-                raise SettingsError(
-                    f"{name.upper()} {problem}: give at least {MIN_KEY_BYTES} random bytes, for example from "
-                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
-                )
         return self
 
     @property

@@ -208,31 +208,33 @@ def test_who_disconnected_may_connect_again_on_the_same_connection(school: Schoo
     client.say(code, "hello again")
 
 
-def test_too_many_attempts_close_the_transport_so_that_the_client_comes_back(transport: str) -> None:
+def test_too_many_attempts_close_the_transport_so_that_the_client_comes_back() -> None:
     with open_school(CLASSWAVES_RATELIMIT_ENABLED="1", CLASSWAVES_CONNECT_RATE="3/minute") as school:
-        teacher, student = school.teacher, school.api.token("student")
-        for _ in range(3):
-            assert school.connect(teacher, transport).refusal is None
-        with pytest.raises(Closed):
-            school.connect(teacher, transport)
-        accepted(school.connect(student, transport))
+        tokens = {"websocket": school.teacher, "polling": school.api.token("student")}
+        for transport, token in tokens.items():
+            for _ in range(3):
+                accepted(school.connect(token, transport))
+        for transport, token in tokens.items():
+            with pytest.raises(Closed):
+                school.connect(token, transport)
 
 
-def test_a_full_worker_refuses_the_handshake_with_429(transport: str) -> None:
+def test_a_full_worker_refuses_the_handshake_with_429() -> None:
     with open_school(CLASSWAVES_MAX_CONNECTIONS="2") as school:
-        full = [school.connect(school.teacher, transport) for _ in range(2)]
-        address = f"{school.url}/socket.io/?EIO=4&transport={transport}"
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(address)
-        with refusal.value as answer:
-            assert answer.code == 429
-            assert int(answer.headers["Retry-After"]) > 0
-            assert json.loads(answer.read())["error"]["code"] == "CONNECTION_LIMIT"
-        full[0].close()
+        full = [school.connect(school.teacher, transport) for transport in TRANSPORTS]
+        for transport in TRANSPORTS:
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                urllib.request.urlopen(f"{school.url}/socket.io/?EIO=4&transport={transport}")
+            with refusal.value as answer:
+                assert answer.code == 429
+                assert int(answer.headers["Retry-After"]) > 0
+                assert json.loads(answer.read())["error"]["code"] == "CONNECTION_LIMIT"
 
         def connects() -> bool:
-            with contextlib.suppress(urllib.error.HTTPError):
-                return bool(urllib.request.urlopen(address.replace("websocket", "polling")).read())
+            with contextlib.suppress(Closed):
+                return school.connect(school.teacher, "polling").refusal is None
             return False
 
-        eventually(connects, timeout=5, what="a place for the next")
+        for client in full:
+            client.close()
+            eventually(connects, timeout=5, what="a place for the next")

@@ -219,3 +219,19 @@ def test_unlike_events_of_one_client_keep_their_order(school: School, transport:
         assert list(client.acks)[-4:] == numbers
         names = [name for name, _ in client.take() if name != "messageReceived"]
         assert names == ["error", "sessionJoined", "sessionLeft"]
+
+
+def test_many_repeats_at_once_are_one_message(school: School) -> None:
+    code = school.session()
+    token = school.api.guest(code, "Ann")
+    tabs = [school.connect(token) for _ in range(5)]
+    for tab in tabs:
+        tab.join(code)
+    for number in range(20):
+        body = {"sessionCode": code, "message": str(number), "clientMessageId": f"m{number}"}
+        asked = [(tab, tab.send("sendMessage", body)) for _ in range(3) for tab in tabs]
+        first, *others = [tab.ack(ack) for tab, ack in asked]
+        assert first["ok"]
+        assert all(ack == first for ack in others)
+    messages = school.api.messages(school.teacher, code)
+    assert [message["message"] for message in messages] == [str(number) for number in range(20)]

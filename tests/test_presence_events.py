@@ -8,7 +8,7 @@ from tests.support.apps import AppFactory, headers_for, new_session
 from tests.support.tabs import Classroom, Tab, open_classroom
 from tests.support.waiting import eventually
 
-GRACE = 0.15
+GRACE = 0.5
 """Seconds from the end of the last socket to ``disconnected``, here."""
 
 

@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 
 from tests.support.apps import AppFactory, headers_for, new_session
-from tests.support.clients import Api
-from tests.support.school import STORES, open_school
 from tests.support.tabs import Classroom, Tab, open_classroom
 
 
@@ -125,21 +123,3 @@ def test_a_resumed_client_sees_its_own_message_with_the_id(classroom: Classroom)
     back = classroom.tab("Ada").join(classroom.code, {"sinceSeq": joined["seq"], "epoch": joined["epoch"]})
     (missed,) = back["missed"]
     assert (missed["data"]["clientMessageId"], missed["data"]["messageId"]) == ("m1", ack["messageId"])
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_many_repeats_at_once_are_one_message(store: str) -> None:
-    with open_school(store) as school:
-        code = school.session()
-        token = school.api.guest(code, "Ann")
-        tabs = [school.connect(token) for _ in range(5)]
-        for tab in tabs:
-            tab.join(code)
-        for number in range(20):
-            body = {"sessionCode": code, "message": str(number), "clientMessageId": f"m{number}"}
-            asked = [(tab, tab.send("sendMessage", body)) for _ in range(3) for tab in tabs]
-            first, *others = [tab.ack(number) for tab, number in asked]
-            assert first["ok"]
-            assert all(ack == first for ack in others)
-        messages = Api(school.url).messages(school.teacher, code)
-        assert [message["message"] for message in messages] == [str(number) for number in range(20)]

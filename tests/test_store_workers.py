@@ -43,6 +43,16 @@ def test_the_sessions_of_a_dead_worker_are_settled(direct: RedisStore) -> None:
     assert facts(direct, one)[4:] == [("bob", "disconnected")], "his tab on the dead worker does not count"
 
 
+def test_a_worker_learns_that_its_lease_had_run_out(direct: RedisStore) -> None:
+    """Its seats were given up, and it has to take them again."""
+    assert not direct.renew("w", LONG), "it is new"
+    assert direct.renew("w", 0)
+    assert direct.renew("w", 0), "nobody has settled it"
+    assert direct.sweep() == 1
+    assert not direct.renew("w", LONG)
+    assert direct.sweep() == 0
+
+
 def test_a_sweep_tells_of_a_status_that_changed(direct: RedisStore) -> None:
     session = new_session(direct)
     direct.serve("dead", session.id)

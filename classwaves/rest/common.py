@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Request, Response, g, jsonify, request
 from flask_smorest import Blueprint
-from marshmallow import Schema
+from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -44,6 +44,8 @@ CODES = {
 
 class JsonParser(FlaskParser):
     """webargs' parser, for which a body that Python's json cannot stand is as wrong as one that is not JSON."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         try:

@@ -60,6 +60,11 @@ class Sockets:
         """The messages that a socket was sent."""
         return [payload["message"] for payload in self.of(sid, "messageReceived")]
 
+    def gets(self, sid: str, event: str, count: int) -> list[dict[str, Any]]:
+        """Wait until a socket was sent so many of an event, and return their payloads."""
+        eventually(lambda: len(self.of(sid, event)) >= count, what=f"{count} {event} for {sid}")
+        return self.of(sid, event)
+
     def hears(self, sid: str, *messages: str) -> None:
         """Wait until a socket was sent just these messages, in this order."""
         eventually(lambda: self.said(sid) == list(messages), what=f"{messages[-1:]} for {sid}")
