@@ -6,7 +6,6 @@ its lease, the departures of its sockets, the settling of what dead workers left
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -130,7 +129,7 @@ class Hub:
 
     def _open(self, session_id: str, slot: _Slot) -> None:
         self.start()
-        live = slot.live = LiveSession(session_id, self.store, self.emitter, self.settings)
+        live = slot.live = LiveSession(session_id, self.store, self.emitter, self.settings, self._on_loss)
         try:
             self.store.serve(self.worker, session_id)
             self.store.subscribe(session_id)
@@ -256,7 +255,7 @@ class Hub:
         self._trouble_at = time.monotonic()
         self.scheduler.after(0, self._renew)
         for live in self.live_sessions():
-            self.scheduler.after(0, functools.partial(self._verify, live))
+            self.scheduler.after(0, live.verify)
         self.scheduler.after(0, self._check_auths)
         self.scheduler.after(0, self._reclaim)
 
@@ -271,8 +270,8 @@ class Hub:
         if not held:  # others took this worker for dead, or it is new
             self.scheduler.after(0, self._reclaim)
 
-    def _verify(self, live: LiveSession) -> None:
-        if not live.verify() and not self._lost:
+    def _on_loss(self) -> None:
+        if not self._lost:
             self._lost = True
             self.scheduler.after(0, self._reclaim)
 
@@ -317,7 +316,7 @@ class Hub:
         for live, before in lives:
             seq = positions.get(live.id, 0)
             if seq < before:
-                self._verify(live)  # lost without a lost connection
+                live.verify()  # lost without a lost connection
             elif seq > live.replica.seq:
                 live.catch_up()
 

@@ -35,10 +35,19 @@ class LiveSession:
     :param session_id: the internal id, which names the rooms.
     :param store: read when the feed has left a gap.
     :param emitter: the sockets.
+    :param on_loss: called, while ``lock`` is held, when the store has begun another numbering.
     """
 
-    def __init__(self, session_id: str, store: Store, emitter: Emitter, settings: Settings) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        store: Store,
+        emitter: Emitter,
+        settings: Settings,
+        on_loss: Callable[[], None] = lambda: None,
+    ) -> None:
         self.id = session_id
+        self._on_loss = on_loss
         self.lock = threading.RLock()
         self.replica = Replica()
         self.statuses: dict[str, str] = {}
@@ -97,6 +106,8 @@ class LiveSession:
                 self._ring.add(entry)
             self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
             self._checkpoint_size = len(loaded.checkpoint or "")
+            if before.epoch not in ("", replica.epoch):
+                self._on_loss()
             if before.epoch != replica.epoch or before.seq != replica.seq:
                 self._start_again()
             self._tell_news()
@@ -131,7 +142,7 @@ class LiveSession:
             elif (known := self._ring.get(entry.seq)) and known != entry:
                 self._in_background(self.verify)  # the store has numbered anew what it had lost
 
-    def _in_background(self, task: Callable[[], object]) -> None:
+    def _in_background(self, task: Callable[[], None]) -> None:
         """Run a repair, which asks the store, in a thread of its own; one of a kind at a time.
 
         Asked for while it runs, it runs once more: it may have been past what is wrong now.
@@ -214,14 +225,13 @@ class LiveSession:
                 self._waiting = [waiter for waiter in self._waiting if waiter[1] is not event]
             self.catch_up()
 
-    def verify(self) -> bool:
+    def verify(self) -> None:
         """After the store was away: does it still have what this replica saw? If not, another numbering starts."""
         with self.lock:
             mine = self._ring.items[-1] if self._ring.items else None
             epoch, seq = self.replica.epoch, self.replica.seq
         try:
-            lost = self._is_lost(mine, seq)
-            if lost:
+            if self._is_lost(mine, seq):
                 logger.error("the store has lost acknowledged events of a session; a new epoch starts")
                 self._epoch = self._store.new_epoch(self.id, epoch)
                 self.reload()
@@ -232,7 +242,6 @@ class LiveSession:
             if error.code != "SESSION_NOT_FOUND":
                 raise
             self._turn_out(error)
-        return not lost
 
     def _is_lost(self, mine: Entry | None, seq: int) -> bool:
         """Whether the store has lost the newest entry of this replica, which is at ``seq``."""

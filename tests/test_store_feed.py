@@ -217,6 +217,23 @@ def test_a_loss_that_another_thread_finds_first_is_told(
     busy.returns()
 
 
+def test_a_subscription_waits_for_the_word_of_redis(redis_server: RedisServer, direct: RedisStore) -> None:
+    listener = Listener()
+    direct.start(listener)
+    first, session = new_session(direct), new_session(direct)
+    direct.subscribe(first.id)
+    redis_server.pause()
+    subscribing = threading.Thread(target=direct.subscribe, args=(session.id,))
+    subscribing.start()
+    subscribing.join(0.3)
+    assert subscribing.is_alive(), "not confirmed yet"
+    redis_server.resume()
+    subscribing.join(10)
+    assert not subscribing.is_alive()
+    say(direct, session, "hello")
+    listener.hears(session.id, "hello")
+
+
 def test_who_subscribes_while_redis_is_away_is_told(
     redis_server: RedisServer, proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
 ) -> None:
