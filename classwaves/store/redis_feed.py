@@ -42,13 +42,21 @@ class RedisFeed:
         self._broken = False
         self._feed: Feed | None = None
         self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self, feed: Feed) -> None:
         self._feed = feed
-        threading.Thread(target=self._run, name="classwaves-feed", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="classwaves-feed", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
+        """End the reader, which closes its connection."""
         self._closed.set()
+        with self._lock, contextlib.suppress(Exception):
+            if self._pubsub is not None:
+                self._pubsub.ping()  # its answer wakes the reader
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(self._timeout)
 
     def subscribe(self, session_id: str) -> None:
         """Returns once Redis confirmed: what is published from then on arrives.
