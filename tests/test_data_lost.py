@@ -23,15 +23,15 @@ class Copy:
 
     def __init__(self, redis: RedisServer, directory: Path) -> None:
         self._redis = redis
-        self._files = redis.directory / "appendonlydir"
         self._kept = directory / "copy"
-        shutil.copytree(self._files, self._kept)
+        shutil.copytree(redis.directory, self._kept)
 
     def restore(self) -> None:
         """Restart Redis as it was then."""
         self._redis.kill()
-        shutil.rmtree(self._files)
-        shutil.copytree(self._kept, self._files)
+        self._redis.forget()
+        for path in self._kept.glob(self._redis.data_files):
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, self._redis.directory / path.name)
         self._redis.start()
 
 
@@ -110,7 +110,7 @@ def test_an_empty_redis_ends_logins_and_serves_new_ones(
     clients = pair.crowd(code, pair.a, 2) + pair.crowd(code, pair.b, 2)
     if restarted:
         kept_redis.kill()
-        shutil.rmtree(kept_redis.directory / "appendonlydir")
+        kept_redis.forget()
         kept_redis.start()
     else:
         with kept_redis.client() as client:

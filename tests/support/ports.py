@@ -7,9 +7,9 @@ import socket
 import tempfile
 from pathlib import Path
 
-# Below the range that the kernel gives to outgoing connections (from 32768), and so low
-# that the bus of a Redis Cluster node (its port + 10000) fits above.
-FIRST, LAST = 20000, 32000
+# The bus of a Redis Cluster node listens on its port + 10000: both are below the range that the kernel gives to
+# outgoing connections (from 32768), and no bus is where another server may be.
+FIRST, LAST = 10000, 20000
 
 _locks: list[int] = []
 """Descriptors of the locked files, one a port, held until this process ends."""

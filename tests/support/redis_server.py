@@ -55,6 +55,8 @@ class RedisServer(ServerProcess):
 
     name = "redis"
     start_timeout = 15.0
+    data_files = "appendonly*"
+    """What it keeps, as a pattern in its directory: a folder since Redis 7, before that a file."""
 
     def __init__(
         self,
@@ -106,6 +108,11 @@ class RedisServer(ServerProcess):
             socket_connect_timeout=1,
             retry=Retry(NoBackoff(), 0),
         )
+
+    def forget(self) -> None:
+        """Remove what it keeps on disk. It must not run."""
+        for path in self.directory.glob(self.data_files):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def make_clean(self) -> None:
         """Make it run and answer, with no data, no scripts and no connections, whatever a test did to it."""
