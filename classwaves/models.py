@@ -5,6 +5,7 @@ Imports nothing of the package.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -45,8 +46,12 @@ def normalize_code(text: str) -> str | None:
 
 def iso(milliseconds: int) -> str:
     """A time in milliseconds since the epoch as ISO 8601 in UTC with milliseconds and ``Z``."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    return f"{_iso_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=4096)  # a second's events share it, and so do all snapshots that hold the same times
+def _iso_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 @dataclass(frozen=True, slots=True)

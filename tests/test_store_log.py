@@ -53,7 +53,7 @@ def test_an_entry_comes_back_as_it_was_given(store: Store) -> None:
     entries = log(store, session)[1:]
     assert [entry.draft for entry in entries] == drafts
     assert (entries[-1].seq, entries[-1].epoch, entries[-1].time) == (appended.seq, appended.epoch, appended.time)
-    assert entries[0].size == len(encode_draft(drafts[0]).encode()), "in bytes"
+    assert entries[0].size == len(encode_draft(drafts[0])), "in bytes"
 
 
 def test_the_log_keeps_what_was_given_whatever_the_giver_does_next(store: Store) -> None:

@@ -147,6 +147,26 @@ def test_a_feed_on_a_hung_redis_connects_again(redis_server: RedisServer, caplog
     store.close()
 
 
+def test_a_feed_without_news_stays(redis_server: RedisServer) -> None:
+    """Silence is asked about, and as long as there is an answer the connection is good."""
+    store = redis_store(redis_server.url, timeout=0.2)
+    listener = Listener()
+    store.start(listener)
+    session = new_session(store)
+    store.subscribe(session.id)
+    with redis_server.client() as client:
+
+        def pings() -> int:
+            return int(client.info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
+
+        before = pings()
+        eventually(lambda: pings() >= before + 4, what="several pings")
+    say(store, session, "hello")
+    listener.hears(session.id, "hello")
+    assert listener.reconnects == 0
+    store.close()
+
+
 def test_scripts_that_redis_forgot_are_sent_again(direct: RedisStore, redis_server: RedisServer) -> None:
     session = new_session(direct)
     for turn in range(2):

@@ -6,11 +6,11 @@ whatever is repeated after that, with the same arguments, takes effect once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .. import codec
 from ..models import AuthSession, Draft, Entry, SessionRecord
 
 #: The channel that all workers hear: auth sessions that ended.
@@ -96,6 +96,8 @@ class Store(Protocol):
     """The log, the roster and the logins of all sessions."""
 
     kind: str
+    #: Whether an append waits for another process, so that others may be asked for meanwhile.
+    waits: bool
 
     # sessions
     def create_session(self, record: SessionRecord, draft: Draft) -> Appended | None:
@@ -238,7 +240,7 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
-def encode_draft(draft: Draft) -> str:
+def encode_draft(draft: Draft) -> bytes:
     """A draft as the log stores it. The keys are short because every entry of every session carries them."""
     body: dict[str, Any] = {"n": draft.event, "d": draft.data}
     if draft.author:
@@ -251,12 +253,12 @@ def encode_draft(draft: Draft) -> str:
         body["f"] = draft.bumps
     if draft.id_field:
         body["i"] = draft.id_field
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return codec.dumps(body)
 
 
 def decode_entry(seq: int, epoch: str, time: int, body: str | bytes) -> Entry:
     """The entry that a store holds at ``seq``."""
-    data = json.loads(body)
+    data = codec.loads(body)
     draft = Draft(
         event=data["n"],
         data=data["d"],

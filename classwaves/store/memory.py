@@ -66,6 +66,7 @@ class MemoryStore:
     """
 
     kind = "memory"
+    waits = False
 
     def __init__(self, limits: Limits, clock: Clock = time.time) -> None:
         self._limits = limits
@@ -139,7 +140,7 @@ class MemoryStore:
             if first := session.dedupe.get(dedupe):
                 return replace(first, duplicate=True)
             self._check_fences(session, fences or {})
-            for body in [encode_draft(draft).encode() for draft in drafts]:
+            for body in [encode_draft(draft) for draft in drafts]:
                 appended = self._push(session, body)
             session.dedupe[dedupe] = appended
             while len(session.dedupe) > self._limits.dedupe_keys:
@@ -172,7 +173,7 @@ class MemoryStore:
         return Appended(entry.seq, entry.epoch, entry.time)
 
     def _fact(self, session: _Session, user_id: str, change: str, **data: str) -> None:
-        self._push(session, encode_draft(participant_fact(user_id, change, **data)).encode())
+        self._push(session, encode_draft(participant_fact(user_id, change, **data)))
 
     def find(self, session_id: str, dedupe: str) -> Entry | None:
         with self._lock:

@@ -35,12 +35,16 @@ from .base import (
     participant_fact,
 )
 from .redis_feed import RedisFeed
+from .redis_lane import RedisLane
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 LUA = Path(__file__).parent / "lua"
+
+#: The last parts of the keys of a session's log, in the order in which ``common.lua`` takes them.
+LOG_KEYS = ("meta", "log", "fences", "dedupe", "roster", "feed")
 
 
 def guarded(
@@ -54,7 +58,8 @@ def guarded(
         except (redis.RedisError, OSError) as error:
             self._note(method.__name__, error)
             raise StoreUnavailable from error
-        self._note(method.__name__, None)
+        if self._trouble:
+            self._note(method.__name__, None)
         return result
 
     functools.update_wrapper(call, method)
@@ -76,6 +81,7 @@ class RedisStore:
     """
 
     kind = "redis"
+    waits = True
 
     def __init__(self, url: str, *, prefix: str, limits: Limits, timeout: float, connections: int) -> None:
         self._prefix = prefix
@@ -84,16 +90,29 @@ class RedisStore:
         self._trouble: str | None = None
         # redis-py repeats up to ten times by default; once is enough for a pooled connection that died unnoticed
         pool = redis.BlockingConnectionPool.from_url(
-            url, max_connections=connections, **self._options(retries=1, pool_timeout=timeout)
+            url,
+            max_connections=connections,
+            timeout=timeout,
+            protocol=2,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._redis = redis.Redis(connection_pool=pool)
-        # the feed must hear of every lost connection itself, so nothing is repeated for it
-        follower = redis.Redis.from_url(url, **self._options(retries=0))
-        self._feed = RedisFeed(follower, self._channel, self._key(CONTROL), timeout)
+        self._feed = RedisFeed(self._connection, self._channel, self._key(CONTROL), timeout)
+        self._lane = RedisLane(self._connection, timeout)
+        self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
         script = self._redis.register_script
-        self._append, self._presence = script(_script("append")), script(_script("presence"))
         self._load, self._checkpoint = script(_script("load")), script(_script("checkpoint"))
         self._epoch, self._rotate = script(_script("epoch")), script((LUA / "rotate.lua").read_text())
+
+    def _connection(self) -> Any:
+        """A connection for one owner, who must hear of its loss, so it repeats nothing.
+
+        It is not counted by the pool, whose ``make_connection`` refuses when it has made so many, living or not.
+        """
+        pool = self._redis.connection_pool
+        return pool.connection_class(**{**pool.connection_kwargs, "protocol": 2, "retry": Retry(NoBackoff(), 0)})
 
     def _note(self, step: str, error: Exception | None) -> None:
         """Log that Redis went away, and that it came back, once each."""
@@ -105,26 +124,18 @@ class RedisStore:
             else:
                 logger.info("Redis answers again")
 
-    def _options(self, *, retries: int, pool_timeout: float | None = None) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "protocol": 2,
-            "socket_timeout": self._timeout,
-            "socket_connect_timeout": self._timeout,
-            "retry": Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
-        }
-        return options | ({"timeout": pool_timeout} if pool_timeout else {})
-
     def _key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
 
     def _of(self, session_id: str, *names: str) -> list[str]:
-        return [f"{self._prefix}:{{{session_id}}}:{name}" for name in names]
+        start = f"{self._prefix}:{{{session_id}}}:"
+        return [start + name for name in names]
 
     def _channel(self, session_id: str) -> str:
         return self._of(session_id, "feed")[0]
 
     def _log_keys(self, session_id: str) -> list[str]:
-        return self._of(session_id, "meta", "log", "fences", "dedupe", "roster", "feed")
+        return self._of(session_id, *LOG_KEYS)
 
     def _checkpoint_keys(self, session_id: str) -> list[str]:
         return self._of(session_id, "checkpoints", "checkpoint-seqs", "checkpoint-times")
@@ -198,10 +209,10 @@ class RedisStore:
         fences: Mapping[str, int] | None = None,
         record: SessionRecord | None = None,
     ) -> Appended:
-        args: list[Any] = [dedupe, self._limits.dedupe_keys, *_fence_args(fences or {})]
-        args += [_dump(record.to_dict()) if record else "", len(drafts)]
+        args: list[Any] = [dedupe, self._limits.dedupe_keys, *_fence_args(fences)]
+        args += (_dump(record.to_dict()) if record else "", len(drafts))
         for draft in drafts:
-            args += [encode_draft(draft), len(draft.bumps), *draft.bumps]
+            args += (encode_draft(draft), len(draft.bumps), *draft.bumps)
         return _appended(_answer(self._append(self._log_keys(session_id), args)))
 
     @guarded
@@ -292,7 +303,7 @@ class RedisStore:
     def _take_out(self, session_id: str, args: Iterable[Any]) -> None:
         """Run a step, and note since when somebody is absent."""
         if since := self._absent_since(self._step(session_id, args)):
-            self._redis.zadd(self._key("absent"), {session_id: since}, nx=True)
+            self._lane.run("ZADD", self._key("absent"), "NX", since, session_id)
 
     @guarded
     def expire_absent(self, session_id: str, older_than: float) -> None:
@@ -401,7 +412,7 @@ class RedisStore:
 
     @guarded
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
-        self._redis.publish(self._channel(session_id), "E" + _dump(message))
+        self._lane.run("PUBLISH", self._channel(session_id), "E" + _dump(message))
 
     @guarded
     def ping(self) -> None:
@@ -409,6 +420,7 @@ class RedisStore:
 
     def close(self) -> None:
         self._feed.close()
+        self._lane.close()
         self._redis.close()
         self._redis.connection_pool.disconnect()
 
@@ -421,11 +433,14 @@ def _dump(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def _fence_args(fences: Mapping[str, int]) -> list[Any]:
-    return [len(fences), *(part for pair in fences.items() for part in pair)]
+def _fence_args(fences: Mapping[str, int] | None) -> list[Any]:
+    args: list[Any] = [len(fences) if fences else 0]
+    for pair in (fences or {}).items():
+        args += pair
+    return args
 
 
-def _answer(answer: Any) -> list[Any]:
+def _answer(answer: Any) -> Any:
     """A script's answer, or the error that its first item stands for."""
     match answer[0]:
         case b"gone":
@@ -434,10 +449,10 @@ def _answer(answer: Any) -> list[Any]:
             raise StaleFence
         case b"full":
             raise ClassWavesError("SESSION_FULL")
-    return list(answer)
+    return answer
 
 
-def _appended(answer: list[Any]) -> Appended:
+def _appended(answer: Any) -> Appended:
     kind, seq, epoch, time = answer
     return Appended(int(seq), epoch.decode(), int(time), duplicate=kind == b"duplicate")
 

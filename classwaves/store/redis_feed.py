@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,22 +23,21 @@ logger = logging.getLogger(__name__)
 class RedisFeed:
     """Reads the feed in one thread (a greenlet under gevent) and connects again when it must.
 
-    :param client: a client that repeats nothing by itself.
+    :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
     :param channel: the name of a session's channel.
     :param control: the name of the control channel.
     :param timeout: how long a confirmation or a pong may take, in seconds.
     """
 
-    def __init__(self, client: redis.Redis, channel: Callable[[str], str], control: str, timeout: float) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Any], channel: Callable[[str], str], control: str, timeout: float) -> None:
+        self._connect = connect
         self._channel = channel
         self._control = control
         self._timeout = timeout
         self._lock = threading.Lock()
         self._sessions: dict[str, str] = {}  # channel -> session id
         self._confirmed: dict[str, threading.Event] = {}
-        self._pubsub: Any = None
-        self._broken = False
+        self._connection: Any = None  # read by the reader alone; whoever sends on it holds the lock
         self._feed: Feed | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -52,9 +50,8 @@ class RedisFeed:
     def close(self) -> None:
         """End the reader, which closes its connection."""
         self._closed.set()
-        with self._lock, contextlib.suppress(Exception):
-            if self._pubsub is not None:
-                self._pubsub.ping()  # its answer wakes the reader
+        with self._lock:
+            self._send("PING")  # its answer wakes the reader
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(self._timeout)
 
@@ -67,7 +64,7 @@ class RedisFeed:
         with self._lock:
             self._sessions[channel] = session_id
             confirmed = self._confirmed.setdefault(channel, threading.Event())
-            self._send("subscribe", channel)
+            self._send("SUBSCRIBE", channel)
         if not confirmed.wait(self._timeout):
             self.unsubscribe(session_id)
             raise StoreUnavailable
@@ -78,56 +75,60 @@ class RedisFeed:
             self._sessions.pop(channel, None)
             if confirmed := self._confirmed.pop(channel, None):
                 confirmed.set()  # nobody is to wait for it any more
-            self._send("unsubscribe", channel)
+            self._send("UNSUBSCRIBE", channel)
 
-    def _send(self, command: str, channel: str) -> None:
-        if self._pubsub is None:
-            return  # not connected: the reader subscribes to all when it is
-        try:
-            getattr(self._pubsub, command)(channel)
-        except (redis.RedisError, OSError):
-            self._broken = True  # redis-py may have connected again, and what was sent meanwhile is lost
+    def _send(self, *command: str) -> None:
+        """Send, with the lock held, if there is a connection; if not, the reader subscribes to all once there is."""
+        if self._connection is not None:
+            try:
+                self._connection.send_command(*command, check_health=False)
+            except (redis.RedisError, OSError):
+                # redis-py has closed it, which the reader notices, and would open it again for the next command
+                self._connection = None
+
+    # the reader
 
     def _run(self) -> None:
         away, pause = False, 0.05
         while not self._closed.is_set():
+            connection = None
             try:
-                self._connect()
+                connection = self._open()
                 if away:
-                    back = threading.Thread(target=self._came_back, args=(self._pubsub,), name="classwaves-feed-back")
+                    back = threading.Thread(target=self._came_back, args=(connection,), name="classwaves-feed-back")
                     back.daemon = True
                     back.start()
                 away, pause = True, 0.05
-                self._listen()
+                self._listen(connection)
             except Exception as error:  # whatever redis-py makes of it: without the reader the worker is deaf
                 if not self._closed.is_set():
                     logger.warning("the feed lost Redis: %s; trying again", type(error).__name__)
                 away = True
             finally:
-                self._disconnect()
+                self._drop(connection)
             self._closed.wait(pause)
             pause = min(pause * 2, 1.0)
 
-    def _connect(self) -> None:
-        pubsub: Any = self._client.pubsub()  # type: ignore[no-untyped-call]
-        pubsub.subscribe(self._control)  # opens the connection
+    def _open(self) -> Any:
+        connection = self._connect()
+        connection.connect()
         with self._lock:
-            self._pubsub, self._broken = pubsub, False
-            if self._sessions:
-                pubsub.subscribe(*self._sessions)
+            self._connection = connection
+            self._send("SUBSCRIBE", self._control, *self._sessions)
+        return connection
 
-    def _disconnect(self) -> None:
+    def _drop(self, connection: Any) -> None:
         with self._lock:
-            pubsub, self._pubsub = self._pubsub, None
+            self._connection = None
             for confirmed in self._confirmed.values():
                 confirmed.clear()
-        if pubsub is not None:
+        if connection is not None:
             with contextlib.suppress(Exception):  # it is of no use any more in any case
-                pubsub.close()
+                connection.disconnect()
 
-    def _came_back(self, pubsub: Any) -> None:
+    def _came_back(self, connection: Any) -> None:
         """Tell the listener once all channels are confirmed again: what it reads after that has no hole."""
-        while self._pubsub is pubsub:  # else it was lost again, and whoever comes next tells
+        while self._connection is connection:  # else it was lost again, and whoever comes next tells
             with self._lock:
                 pending = [confirmed for confirmed in self._confirmed.values() if not confirmed.is_set()]
             if not pending:
@@ -135,32 +136,33 @@ class RedisFeed:
                 return self._feed.on_reconnect()
             pending[0].wait(self._timeout)
 
-    def _listen(self) -> None:
-        heard = time.monotonic()
+    def _listen(self, connection: Any) -> None:
+        """Read until the connection ends, or until it is silent for twice the timeout, with a ping in between."""
+        pinged = False
         while not self._closed.is_set():
-            if self._broken:
-                raise redis.ConnectionError("a command was not sent")
-            message = self._pubsub.get_message(timeout=self._timeout / 2)
-            now = time.monotonic()
-            if message is not None:
-                heard = now
-                self._dispatch(message)
-            elif now - heard > self._timeout * 2:
-                raise redis.ConnectionError("no pong")
+            try:
+                # what has come in part stays with the connection, and the rest is read the next time
+                answer = connection.read_response(disconnect_on_error=False)
+            except redis.TimeoutError:
+                if pinged and not connection.can_read(0):
+                    raise redis.ConnectionError("no pong") from None
+                pinged = True
+                with self._lock:
+                    self._send("PING")
             else:
-                self._pubsub.ping()
+                pinged = False
+                self._dispatch(*answer)
 
-    def _dispatch(self, message: dict[str, Any]) -> None:
-        channel = (message["channel"] or b"").decode()
+    def _dispatch(self, kind: bytes, name: bytes, data: Any = None) -> None:
         try:
-            if message["type"] == "subscribe":
-                if confirmed := self._confirmed.get(channel):
-                    confirmed.set()
-            elif message["type"] == "message" and self._feed:
-                if channel == self._control:
-                    self._feed.on_control(json.loads(message["data"]))
-                elif session_id := self._sessions.get(channel):
-                    self._deliver(self._feed, session_id, message["data"])
+            if kind == b"message" and self._feed:
+                channel = name.decode()
+                if session_id := self._sessions.get(channel):
+                    self._deliver(self._feed, session_id, data)
+                elif channel == self._control:
+                    self._feed.on_control(json.loads(data))
+            elif kind == b"subscribe" and (confirmed := self._confirmed.get(name.decode())):
+                confirmed.set()
         except Exception:  # the reader serves all sessions, so one bad message must not end it
             logger.exception("a message of the feed failed")
 
