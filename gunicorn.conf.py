@@ -21,8 +21,8 @@ os.environ["WEB_CONCURRENCY"] = str(_plan["workers"])
 
 bind = _plan["bind"]
 workers = _plan["workers"]
-worker_class = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
-# each socket holds a place in gunicorn's pool; some are left for plain requests
+worker_class = "classwaves.transport.worker.Worker"
+# a polling client holds a place in gunicorn's pool, and so does each handshake; some are left for plain requests
 worker_connections = _plan["connections"] + 100
 preload_app = False  # gevent patches a worker before it loads the application, not the master
 control_socket_disable = True  # the home directory of a PaaS may be read-only

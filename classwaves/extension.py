@@ -86,6 +86,6 @@ class ClassWaves:
         pipeline = Pipeline(self._features, hub, limits)
         namespace.bind(hub, pipeline)
         socketio.on_namespace(namespace)
-        guard_messages(socketio, namespace.note_size, namespace.refuse_packet)
+        guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings)  # type: ignore[method-assign]
         return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio)

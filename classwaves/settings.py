@@ -157,6 +157,18 @@ class Settings:
     max_message_length: int = setting(
         "CLASSWAVES_MAX_MESSAGE_LENGTH", 4000, _message_length, "characters of one message, up to 1000000"
     )
+    max_backlog_bytes: int = setting(
+        "CLASSWAVES_MAX_BACKLOG_BYTES", 1_048_576, _positive(int), "what may wait for one client before it is dropped"
+    )
+    request_timeout: float = setting(
+        "CLASSWAVES_REQUEST_TIMEOUT",
+        10.0,
+        _positive(float),
+        "how long the head, and the body, of an HTTP request may take; from the environment only",
+    )
+    connect_timeout: float = setting(
+        "CLASSWAVES_CONNECT_TIMEOUT", 10.0, _positive(float), "how long a socket may take until it is in a namespace"
+    )
     max_connections: int = setting("CLASSWAVES_MAX_CONNECTIONS", 10_000, _positive(int), "connections of one worker")
 
     disconnect_grace: float = setting(

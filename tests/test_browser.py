@@ -294,6 +294,7 @@ def test_a_restart_in_memory_is_a_new_beginning(server: Gunicorn, window: OpenWi
     server.kill9()
     student.is_in_state("reconnecting")
     student.say("meanwhile")
+    student.complains(AWAY)  # an attempt while nobody answers
     server.start()
     student.is_in_state("refused")
     student.is_told("Please log in again.", "SESSION_EXPIRED")
@@ -313,6 +314,7 @@ def test_a_killed_server_with_redis_loses_nothing(server: Gunicorn, code: str, w
     server.kill9()
     student.is_in_state("reconnecting")
     student.say("meanwhile")
+    student.complains(AWAY)  # an attempt while nobody answers
     server.start()
     student.reads("before", "meanwhile")
     student.forgive(AWAY)

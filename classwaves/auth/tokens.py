@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import jwt
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token, get_jti
+from flask_jwt_extended.config import config
+from flask_jwt_extended.default_callbacks import default_decode_key_callback
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, PyJWTError
 
@@ -43,6 +46,7 @@ class Tokens:
         self._settings = settings
         app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
         manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
+        self._manager = manager
         theirs = manager._token_in_blocklist_callback
 
         def ended(header: dict[str, Any], claims: dict[str, Any]) -> bool:
@@ -113,13 +117,12 @@ class Tokens:
             raise ClassWavesError("INVALID_TOKEN")
         return auth
 
-    @staticmethod
-    def _claims(token: Any, kind: str) -> Mapping[str, Any]:
+    def _claims(self, token: Any, kind: str) -> Mapping[str, Any]:
         # decode_token() looks neither at the type nor at the claims that we rely on
         if not isinstance(token, str) or len(token) > MAX_TOKEN:
             raise ClassWavesError("INVALID_TOKEN")
         try:
-            claims: Mapping[str, Any] = decode_token(token)
+            claims = self._decoded(token)
         except ExpiredSignatureError:
             raise ClassWavesError("TOKEN_EXPIRED") from None
         except (PyJWTError, JWTExtendedException, ValueError, RecursionError):
@@ -128,6 +131,22 @@ class Tokens:
         if claims.get("type") != kind or not strings or not isinstance(claims.get("exp"), int | float):
             raise ClassWavesError("INVALID_TOKEN")
         return claims
+
+    def _decoded(self, token: str) -> Mapping[str, Any]:
+        """What ``decode_token()`` gives, which reads a token three times to find out about its key."""
+        if self._manager._decode_key_callback is not default_decode_key_callback:  # a shop's keys may depend on it
+            claims: Mapping[str, Any] = decode_token(token)
+            return claims
+        audience = config.decode_audience
+        return jwt.decode(
+            token,
+            config.decode_key,
+            algorithms=config.decode_algorithms,
+            audience=audience,
+            issuer=config.decode_issuer,
+            leeway=config.leeway,
+            options={"verify_aud": audience is not None, "verify_sub": config.verify_sub},
+        )
 
 
 def bearer(header: str | None) -> str | None:

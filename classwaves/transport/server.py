@@ -1,96 +1,38 @@
-"""The Socket.IO server of an application: Flask-SocketIO with our options, strict about packets, closed to overload.
+"""The Socket.IO server of an application: Flask-SocketIO with our options, engine and rooms, strict about packets.
 
-Imports errors, settings and origins.
+Imports errors, origins, settings, the codec and the rest of the transport.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import socketio
 from engineio.payload import Payload
-from flask import Flask
+from flask import Flask, Request
 from flask_socketio import SocketIO
 from gevent.monkey import is_module_patched
 from socketio import packet
 
+from .. import codec
 from ..errors import ClassWavesError
 from ..origins import Origins
 from ..settings import Settings
+from .connection import LiveSocket
+from .engine import LiveEngine
+from .handshakes import Handshakes
+from .packets import MalformedPacket, StrictPacket, byte_length, plain_event
+from .rooms import LiveManager, LiveRedisManager, pack
+
+logger = logging.getLogger(__name__)
 
 WSGI = Callable[..., Iterable[bytes]]
 
-
-# A polling request of more packets is dropped and answered with 200 (JavaScript clients send all they have in one);
-# its bytes are bounded anyway.
+# For python-engineio's own server: a polling request of more packets is dropped and answered with 200 (JavaScript
+# clients send all they have in one); its bytes are bounded anyway.
 Payload.max_decode_packets = 1_000_000
-
-#: What one event may bring; more would be a client that makes the server wait.
-MAX_ATTACHMENTS = 10
-
-
-class MalformedPacket(ValueError):
-    """What a client sent is not a Socket.IO packet that a client may send.
-
-    :param ack_id: the number of the ack that the client waits for, if that much could be read.
-    """
-
-    def __init__(self, problem: str, ack_id: int | None = None) -> None:
-        super().__init__(problem)
-        self.ack_id = ack_id
-
-
-class StrictPacket(packet.Packet):  # type: ignore[misc] # python-socketio has no types
-    """A packet whose decoding fails in one way, whatever is wrong. ``size`` is what has come of it, in bytes."""
-
-    size = 0
-
-    def decode(self, encoded_packet: Any) -> Any:
-        self.size = byte_length(encoded_packet)
-        try:
-            attachments = super().decode(encoded_packet)
-        except Exception as error:  # ValueError, RecursionError, IndexError, ...: all mean the same
-            raise self._malformed("not a Socket.IO packet") from error
-        if problem := self._problem(attachments):
-            raise self._malformed(problem)
-        return attachments
-
-    def _problem(self, attachments: int) -> str | None:
-        kind = self.packet_type
-        if kind not in (
-            packet.CONNECT, packet.DISCONNECT, packet.EVENT, packet.ACK, packet.BINARY_EVENT, packet.BINARY_ACK
-        ):  # fmt: skip
-            return "not a packet for a server"
-        if kind in (packet.EVENT, packet.BINARY_EVENT) and not _is_event(self.data):
-            return "not an event"
-        if kind in (packet.ACK, packet.BINARY_ACK) and not isinstance(self.data, list):
-            return "not an ack"
-        least, most = (1, MAX_ATTACHMENTS) if kind in (packet.BINARY_EVENT, packet.BINARY_ACK) else (0, 0)
-        return None if least <= attachments <= most else "not so many attachments"
-
-    def add_attachment(self, attachment: Any) -> bool:
-        self.size += byte_length(attachment)
-        if not isinstance(attachment, bytes):
-            raise self._malformed("an attachment is missing")
-        try:
-            return bool(super().add_attachment(attachment))
-        except Exception as error:  # a placeholder with a number that no attachment has
-            raise self._malformed("not a place for an attachment") from error
-
-    def _malformed(self, problem: str) -> MalformedPacket:
-        ours = self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and self.namespace in (None, "/")
-        return MalformedPacket(problem, self.id if ours else None)
-
-
-def _is_event(data: Any) -> bool:
-    return isinstance(data, list) and bool(data) and isinstance(data[0], str)
-
-
-def byte_length(data: str | bytes) -> int:
-    """How long a message is on the wire."""
-    return len(data.encode()) if isinstance(data, str) and not data.isascii() else len(data)
 
 
 class SocketIOEmitter:
@@ -100,7 +42,17 @@ class SocketIOEmitter:
         self._sio = sio
 
     def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None:
-        self._sio.server.emit(event, payload, namespace="/", room=to, skip_sid=list(skip), ignore_queue=True)
+        LiveManager.emit(self._sio.server.manager, event, payload, "/", to, skip)
+
+    def let_next(self, eio_sid: str) -> None:
+        connection = self._sio.server.eio.sockets.get(eio_sid)
+        if isinstance(connection, LiveSocket):
+            connection.let_next()
+
+    def request(self, sid: str) -> Request | None:
+        """The handshake's request, made for whoever asks; ``None`` when the socket has ended."""
+        environ = self._sio.server.get_environ(sid, namespace="/")
+        return environ["flask.app"].request_class(environ) if environ else None
 
     def enter(self, sid: str, room: str) -> None:
         if self._is_here(sid):
@@ -120,64 +72,140 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
 
     One object for two applications would lose handlers, and options that it does not know it ignores.
     """
-    options: dict[str, Any] = {
-        "async_mode": "gevent" if is_module_patched("socket") else "threading",
-        "async_handlers": False,  # two events of one client are handled in the order sent
-        "manage_session": False,
-        "serializer": StrictPacket,
+    live = is_module_patched("socket")
+    engine: dict[str, Any] = {
+        "async_mode": "gevent" if live else "threading",
         "cors_allowed_origins": origins.allowed,
         "ping_interval": settings.ping_interval,
         "ping_timeout": settings.ping_timeout,
         "max_http_buffer_size": settings.max_packet_bytes,
         # a polling request that reaches another worker than the one before is lost
         "transports": ["polling", "websocket"] if settings.workers == 1 else ["websocket"],
+        "json": codec.Json,
     }
-    if settings.store_kind == "redis":
-        options["message_queue"] = settings.redis_url  # for the shop's own emits; the classroom's do not use it
     sio = SocketIO()
-    sio.init_app(app, **options)
-    engine = sio.server.eio
-
-    def drop(eio_sid: str) -> None:
-        """In place of python-engineio's own, which waits until the client has fetched all that is queued."""
-        close_transport(sio, eio_sid)
-        engine.sockets.pop(eio_sid, None)
-
-    engine.disconnect = drop
-    if options["async_mode"] == "gevent":
-        from engineio.async_drivers.gevent import WebSocketWSGI
-
-        class TimedWebSocket(WebSocketWSGI):  # type: ignore[misc] # python-engineio has no types
-            """Shows its TCP socket, on which python-engineio sets a timeout; a silent peer would hold it for ever."""
-
-            @property
-            def socket(self) -> Any:
-                return self._sock.stream.handler.socket
-
-        engine._async = {**engine._async, "websocket": TimedWebSocket}
+    sio.init_app(
+        app,
+        async_handlers=False,  # two events of one client are handled in the order sent
+        manage_session=False,
+        serializer=StrictPacket,
+        client_manager=_manager(settings),
+        **engine,
+    )
+    if live:
+        _go_live(sio.server, settings, engine)
+    else:  # python-engineio's own waits until the client has fetched all that is queued
+        sio.server.eio.disconnect = lambda eio_sid: _drop(sio, eio_sid)
+    _answer_connects(sio.server)
+    _end_disconnects(sio.server)
     return sio
+
+
+def _manager(settings: Settings) -> LiveManager:
+    if settings.store_kind == "redis":  # for the shop's own emits; the classroom's do not use it
+        return LiveRedisManager(settings.redis_url, channel="flask-socketio")
+    return LiveManager()
+
+
+def _go_live(server: Any, settings: Settings, options: dict[str, Any]) -> None:
+    """Give a server our engine, in place of the one that Flask-SocketIO has just made."""
+    engine = LiveEngine(
+        max_backlog=settings.max_backlog_bytes,
+        connect_timeout=settings.connect_timeout,
+        async_handlers=False,
+        **options,
+    )
+    engine.handlers = server.eio.handlers
+    engine.is_admitted = server.manager.is_admitted
+    server.eio = engine
+    server.environ = Handshakes()
+
+    def send_packet(eio_sid: str, pkt: Any) -> None:
+        if (connection := engine.sockets.get(eio_sid)) is not None:
+            for packed in pack(pkt):
+                connection.deliver(packed)
+
+    server._send_packet = send_packet
+
+
+def _drop(sio: SocketIO, eio_sid: str) -> None:
+    close_transport(sio, eio_sid)
+    sio.server.eio.sockets.pop(eio_sid, None)
+
+
+def _answer_connects(server: Any) -> None:
+    """Each CONNECT gets an answer, as the protocol has it, and whoever went away meanwhile is not let in."""
+    inner = server._handle_connect
+
+    def refuse(eio_sid: str, namespace: str, message: str) -> None:
+        data = {"message": message}
+        server._send_packet(eio_sid, StrictPacket(packet.CONNECT_ERROR, data=data, namespace=namespace))
+
+    def handle_connect(eio_sid: str, namespace: str | None, data: Any) -> None:
+        namespace = namespace or "/"
+        if namespace not in {*server.handlers, *server.namespace_handlers, *server.namespaces}:
+            return refuse(eio_sid, namespace, "Invalid namespace")
+        if server.manager.sid_from_eio_sid(eio_sid, namespace):
+            return refuse(eio_sid, namespace, "Already connected")
+        if eio_sid not in server.environ:
+            return None
+        try:
+            inner(eio_sid, namespace, data)
+        except Exception:
+            logger.exception("a connect handler failed")
+            server.manager.disconnect(server.manager.sid_from_eio_sid(eio_sid, namespace), namespace, ignore_queue=True)
+            refuse(eio_sid, namespace, "Internal error")
+        if eio_sid not in server.environ:
+            server._handle_disconnect(eio_sid, namespace, server.reason.TRANSPORT_CLOSE)
+        return None
+
+    server._handle_connect = handle_connect
+
+
+def _end_disconnects(server: Any) -> None:
+    """A disconnect handler that fails leaves nobody behind in the rooms."""
+    inner = server._handle_disconnect
+
+    def handle_disconnect(eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
+        sid = server.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        try:
+            inner(eio_sid, namespace, reason)
+        except Exception:
+            logger.exception("a disconnect handler failed")
+            server.manager.disconnect(sid, namespace or "/", ignore_queue=True)
+
+    server._handle_disconnect = handle_disconnect
 
 
 def guard_messages(
     sio: SocketIO,
     on_oversize: Callable[[str, int], None],
     on_malformed: Callable[[str], dict[str, Any] | None],
+    max_event_bytes: int,
 ) -> None:
     """Put a guard before python-socketio's handling of Engine.IO messages.
 
-    :param on_oversize: called with the Engine.IO id and a size before each packet, and with 0 after it.
+    :param on_oversize: called with the Engine.IO id and the size before a packet of more than ``max_event_bytes``, and
+        with 0 after it.
     :param on_malformed: called with the Engine.IO id of who sent what is no packet; what it returns is acked.
     """
     server = sio.server
 
     def handle(eio_sid: str, data: Any) -> None:
-        if not data:
+        if not data and eio_sid not in server._binary_packet:
             raise MalformedPacket("nothing")
-        server._handle_eio_message(eio_sid, data)
+        if data[:1] != "0" and not server.manager.is_admitted(eio_sid):
+            raise MalformedPacket("something else before CONNECT")
+        if eio_sid not in server._binary_packet and (event := plain_event(data)):
+            server._handle_event(eio_sid, None, *event)
+        else:
+            server._handle_eio_message(eio_sid, data)
 
     def on_message(eio_sid: str, data: Any) -> None:
         begun = server._binary_packet.get(eio_sid)
-        on_oversize(eio_sid, byte_length(data) + (begun.size if begun else 0))
+        size = byte_length(data) + (begun.size if begun else 0)
+        if size > max_event_bytes:
+            on_oversize(eio_sid, size)
         try:
             handle(eio_sid, data)
         except MalformedPacket as error:
@@ -188,7 +216,8 @@ def guard_messages(
             if begun and isinstance(data, str):
                 on_message(eio_sid, data)  # its attachments did not come; this is a packet of its own
         finally:
-            on_oversize(eio_sid, 0)
+            if size > max_event_bytes:
+                on_oversize(eio_sid, 0)
 
     server.eio.on("message", on_message)
 
@@ -214,7 +243,7 @@ class HandshakeGate:
         if handshake and self._full():
             error = ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000)
             start_response("429 Too Many Requests", [("Content-Type", "application/json"), ("Retry-After", "5")])
-            return [json.dumps({"error": error.to_dict()}).encode()]
+            return [codec.dumps({"error": error.to_dict()})]
         return self._app(environ, start_response)
 
     def _full(self) -> bool:

@@ -62,6 +62,15 @@ class Window:
         if message.type in ("error", "warning"):
             self.faults.append(message.text)
 
+    def complains(self, pattern: re.Pattern[str]) -> None:
+        """Wait until the page has complained of this, which it does only while it is let run."""
+
+        def complained() -> bool:
+            self.page.wait_for_timeout(20)
+            return any(pattern.search(fault) for fault in self.faults)
+
+        eventually(complained, what=f"a complaint like {pattern.pattern!r}")
+
     def forgive(self, *expected: re.Pattern[str]) -> None:
         """Take from :attr:`faults` what the test has caused itself; each must have happened."""
         for pattern in expected:

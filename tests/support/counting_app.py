@@ -31,15 +31,19 @@ def counts(state: State) -> dict[str, Any]:
     server = state.socketio.server
     manager, hub = server.manager, state.hub
     namespace = server.namespace_handlers["/"]
+    spaces = manager._namespaces.values()
+    greenlets = sum(issubclass(type(one), greenlet) and not one.dead for one in gc.get_objects())
     return {
-        "greenlets": sum(issubclass(type(one), greenlet) and not one.dead for one in gc.get_objects()),
+        "greenlets": greenlets - len(server.eio.turns._parked),
+        "timers": len(server.eio.wheel),
         "threads": threading.active_count(),
         "transports": len(server.eio.sockets),
         "environs": len(server.environ),
         "half packets": len(server._binary_packet),
-        "rooms": len(manager.rooms.get("/", {})),
-        "connecting": sum(map(len, manager.pending_connect.values())),
-        "disconnecting": sum(map(len, manager.pending_disconnect.values())),
+        "sids": sum(len(space.members) + len(space.sids) for space in spaces),
+        "rooms": sum(len(space.rooms) + len(space.rooms_of) for space in spaces),
+        "connecting": sum(len(space.pending) for space in spaces),
+        "disconnecting": sum(len(space.leaving) for space in spaces),
         "callbacks": len(manager.callbacks),
         "connections": len(namespace.connections),
         "by transport": len(namespace._by_transport),

@@ -52,6 +52,12 @@ class Sockets:
     def leave(self, sid: str, room: str) -> None:
         self.rooms[room].discard(sid)
 
+    def let_next(self, eio_sid: str) -> None:
+        """There is one event at a time."""
+
+    def request(self, sid: str) -> None:
+        """There was no handshake."""
+
     def of(self, sid: str, *events: str) -> list[dict[str, Any]]:
         """The payloads of these events that a socket was sent."""
         return [payload for event, payload in self.inbox[sid] if event in events]
