@@ -25,6 +25,12 @@ class Emitter(Protocol):
 
     def leave(self, sid: str, room: str) -> None: ...
 
+    def let_next(self, eio_sid: str) -> None:
+        """The event of this connection that is being handled waits for the store: its next one may begin."""
+
+    def request(self, sid: str) -> Any:
+        """The request of a socket's handshake, a :class:`flask.Request`; ``None`` when the socket has ended."""
+
 
 class Silence:
     """The emitter of a session that has no sockets: loaded only to be read, or dropped."""
@@ -37,6 +43,27 @@ class Silence:
 
     def leave(self, sid: str, room: str) -> None:
         pass
+
+    def let_next(self, eio_sid: str) -> None:
+        pass
+
+    def request(self, sid: str) -> Any:
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Events of one connection that wait for the store together.
+
+    All of them name the fences that the first one named. So if one is refused because a fence has moved, those after it
+    are refused too, and none overtakes another.
+    """
+
+    session_id: str
+    fences: dict[str, int]
+    open: int = 0
+    stale: bool = False
+    idle: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +82,32 @@ class Connection:
     lock: threading.RLock = field(default_factory=threading.RLock)
     closed: bool = False
     packet_bytes: int = 0
+    flight: Flight | None = None
+
+    def settle(self) -> None:
+        """Wait until all events in flight have ended. Called with ``lock`` held, which they may need."""
+        while (flight := self.flight) is not None:
+            self.lock.release()
+            try:
+                flight.idle.wait()
+            finally:
+                self.lock.acquire()
+
+    def board(self, session_id: str, fences: dict[str, int]) -> Flight:
+        """Another event waits for the store from now on, until :meth:`land`."""
+        if self.flight is None:
+            self.flight = Flight(session_id, fences)
+        self.flight.open += 1
+        return self.flight
+
+    def land(self) -> None:
+        """An event in flight has ended."""
+        flight = self.flight
+        assert flight is not None  # noqa: S101 - for the type checker
+        flight.open -= 1
+        if not flight.open:
+            self.flight = None
+            flight.idle.set()
 
 
 @dataclass(slots=True)

@@ -6,14 +6,16 @@ runs it.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from .connections import Connection
-from .errors import ClassWavesError
+from .connections import Connection, Flight
+from .errors import ClassWavesError, StaleFence
 from .hub import Hub
 from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
@@ -30,9 +32,17 @@ class Text(fields.String):
         if isinstance(value, bytes):  # which marshmallow would decode
             raise self.make_error("invalid")
         text: str = super()._deserialize(value, attr, data, **kwargs)
-        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        if "\0" in text or not (text.isascii() or _is_unicode(text)):
             raise ValidationError("Not a valid string.")
         return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class EventSchema(Schema):
@@ -62,6 +72,8 @@ class Event:
     :param handler: called with the context and the loaded payload; what it returns goes into the ack.
     :param arguments: where the event takes positional arguments instead of one object: their field names.
     :param reads: the event stores nothing, so it is answered in an ended session too.
+    :param overlaps: while its append is under way, the next event of the same client may begin, if it overlaps too.
+        For events that clients send in bursts. Their order in the log stays.
     """
 
     name: str
@@ -70,6 +82,7 @@ class Event:
     handler: Handler
     arguments: tuple[str, ...] = ()
     reads: bool = False
+    overlaps: bool = False
 
 
 class Feature:
@@ -80,7 +93,14 @@ class Feature:
         self.events: list[Event] = []
 
     def event(
-        self, name: str, *, schema: type[Schema], allow: str, arguments: Sequence[str] = (), reads: bool = False
+        self,
+        name: str,
+        *,
+        schema: type[Schema],
+        allow: str,
+        arguments: Sequence[str] = (),
+        reads: bool = False,
+        overlaps: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
 
@@ -90,10 +110,28 @@ class Feature:
             raise RuntimeError(f"{name}: allow={allow!r} is not a rule; the rules are {', '.join(RULES)}")
 
         def register(handler: Handler) -> Handler:
-            self.events.append(Event(name, schema(), allow, handler, tuple(arguments), reads))
+            self.events.append(Event(name, schema(), allow, handler, tuple(arguments), reads, overlaps))
             return handler
 
         return register
+
+
+class _OwnKeys:
+    """Dedupe keys of events whose clients gave none: a random prefix of this process, and a number."""
+
+    def __init__(self) -> None:
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._prefix = new_id()
+        self._numbers = itertools.count()
+
+    def next(self) -> str:
+        return f"-{self._prefix}-{next(self._numbers)}"
+
+
+_keys = _OwnKeys()
 
 
 @dataclass(slots=True)
@@ -106,10 +144,19 @@ class Context:
     client_message_id: str | None = None
     _live: LiveSession | None = None
     _fences: dict[str, int] | None = None
+    _flight: Flight | None = None
 
     @property
     def principal(self) -> Principal:
         return self.connection.principal
+
+    @property
+    def request(self) -> Any:
+        """The handshake's request, a :class:`flask.Request`: headers, cookies, query; ``None`` if the socket has ended.
+
+        It is made from what was kept of the handshake each time it is asked for. What it would write is not kept.
+        """
+        return self.hub.emitter.request(self.connection.sid)
 
     @property
     def live(self) -> LiveSession:
@@ -132,11 +179,14 @@ class Context:
         """The client's key, or one of our own: the append may be repeated after a lost answer."""
         user_id, mine = self.principal.user_id, self.client_message_id
         # with its length, because a shop's user ids may hold colons as well as a client's keys
-        return f"{len(user_id)}:{user_id}:{mine}" if mine else f"-{new_id()}"
+        return f"{len(user_id)}:{user_id}:{mine}" if mine else _keys.next()
 
     def note_fences(self) -> None:
         """Remember the fences that a permission check relies on, before it looks: the session's and the user's."""
         self._fences = entry_fences(self.live, self.principal)
+        flight = self.connection.flight
+        if self.event.overlaps and flight and not flight.stale and flight.session_id == self.live.id:
+            self._fences = flight.fences
 
     @property
     def fences(self) -> dict[str, int]:
@@ -162,8 +212,31 @@ class Context:
         :raises StaleFence: somebody changed what the permission check relied on; the pipeline tries the event again.
         """
         draft = Draft(event, data, self.principal.user_id, audience, tuple(members), tuple(bumps), id_field)
-        appended = self.hub.store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
-        return stored(appended, id_field)
+        return stored(self._append(draft), id_field)
+
+    def _append(self, draft: Draft) -> Appended:
+        store, connection, flight = self.hub.store, self.connection, self.connection.flight
+        together = self.event.overlaps and store.waits and self._flight is None
+        if together and flight is not None and flight.fences is not self.fences:
+            connection.settle()  # it is about another session, or relies on more
+            together = False
+        if not together:
+            return store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
+        self._flight = connection.board(self.live.id, self.fences)
+        self.hub.emitter.let_next(connection.eio_sid)  # it begins when this greenlet waits, behind this append
+        connection.lock.release()
+        try:
+            return store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
+        except StaleFence:
+            self._flight.stale = True
+            raise
+        finally:
+            connection.lock.acquire()
+
+    def end(self) -> None:
+        """The event has its answer."""
+        if self._flight is not None:
+            self.connection.land()
 
 
 def entry_fences(live: LiveSession, principal: Principal) -> dict[str, int]:

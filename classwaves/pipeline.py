@@ -72,7 +72,16 @@ class Pipeline:
         return self._dispatch(connection, event, loaded(event, args))
 
     def _dispatch(self, connection: Connection, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
+        if (flight := connection.flight) and (flight.stale or not event.overlaps):
+            connection.settle()
         context = Context(connection, self._hub, event, data.pop("clientMessageId", None))
+        try:
+            return self._within(context, data)
+        finally:
+            context.end()
+
+    def _within(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
+        connection, event = context.connection, context.event
         if event.allow == "connected":
             return event.handler(context, data)
         try:

@@ -224,13 +224,13 @@ def test_a_shop_adds_an_event_of_its_own(shop: Shop) -> None:
 
     @bell.event("ringBell", schema=RingSchema, allow="staff")
     def ring(context: Context, data: dict[str, Any]) -> dict[str, Any]:
-        return context.publish("bellRang", {"by": context.principal.user_id})
+        return context.publish("bellRang", {"by": context.principal.user_id, "from": context.request.headers["X-Room"]})
 
     app = shop(ClassWaves(features=[*FEATURES, bell]))
     client, pair = app.test_client(), sign_in(app, "Ada", "teacher")
     code = new_session(client, bearer(pair.access))
     teacher, student = (
-        state_of(app).socketio.test_client(app, auth={"token": token})
+        state_of(app).socketio.test_client(app, auth={"token": token}, headers={"X-Room": "B12"})
         for token in (pair.access, guest(client, code, "Gus")[0])
     )
     for socket in (teacher, student):
@@ -240,6 +240,7 @@ def test_a_shop_adds_an_event_of_its_own(shop: Shop) -> None:
     assert teacher.emit("ringBell", {"sessionCode": code}, callback=True)["seq"] > 0
     (packet,) = student.get_received()
     assert (packet["name"], packet["args"][0]["by"]) == ("bellRang", "ada")
+    assert packet["args"][0]["from"] == "B12", "the handshake's request"
     for socket in (teacher, student):
         socket.disconnect()
 

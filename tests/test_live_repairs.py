@@ -37,6 +37,10 @@ class Sockets:
 
     def leave(self, sid: str, room: str) -> None: ...
 
+    def let_next(self, eio_sid: str) -> None: ...
+
+    def request(self, sid: str) -> None: ...
+
 
 @pytest.fixture
 def session(direct: RedisStore) -> SessionRecord:

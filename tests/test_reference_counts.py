@@ -187,16 +187,19 @@ def test_sockets_that_vanish_while_they_join_or_leave(school: School) -> None:
     leaves_nothing(school, visit)
 
 
-@pytest.mark.parametrize("packet", ["x", '451-["sendMessage",{"_placeholder":true,"num":0}]', "47", "1"])
-def test_sockets_that_send_what_they_should_not_and_vanish(school: School, packet: str) -> None:
+def test_sockets_that_send_what_they_should_not_and_vanish(school: School) -> None:
     code = school.session()
     token = school.api.guest(code, "Ann")
 
-    def misbehave(client: RawClient) -> None:
-        client.wire.send(packet)
-        client.wire.drop()
+    def misbehave(packet: str) -> Callable[[RawClient], None]:
+        def end(client: RawClient) -> None:
+            client.wire.send(packet)
+            client.wire.drop()
 
-    leaves_nothing(school, lambda: vanish(school, [token] * FEW, code, misbehave))
+        return end
+
+    packets = ["x", '451-["sendMessage",{"_placeholder":true,"num":0}]', "47", "1"]
+    leaves_nothing(school, lambda: vanish(school, [token] * FEW, code, *map(misbehave, packets)))
 
 
 def test_sockets_that_are_refused(school: School) -> None:

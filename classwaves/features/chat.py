@@ -20,7 +20,7 @@ class MessageSchema(EventSchema):
     replyTo = Text(validate=validate.Length(1, 64))
 
 
-@chat.event("sendMessage", schema=MessageSchema, allow="participant")
+@chat.event("sendMessage", schema=MessageSchema, allow="participant", overlaps=True)
 def send_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Say something to everybody. Open in every state of the session but ``ended``."""
     longest = context.hub.settings.max_message_length
