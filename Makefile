@@ -1,7 +1,7 @@
 # make help lists the targets. Every set-up step runs once and again only when what it depends on has changed.
 
 VENV ?= .venv
-# Arguments for pytest: make test ARGS="tests/test_chat.py -x"
+# Arguments for pytest or the benchmarks: make test ARGS="tests/test_chat.py -x", make bench ARGS="rooms --quick"
 ARGS ?=
 # Worker processes of pytest: one more than the cores, since many tests wait, and four at most.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
@@ -12,10 +12,11 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test coverage lint format clean
+.PHONY: help setup run dev tools test oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -32,6 +33,11 @@ $(DEV_READY): setup.cfg pyproject.toml | $(PY)
 	@echo "Installing ClassWaves and the development tools into $(VENV) (a minute or two the first time) ..."
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(RUN_READY) $@
+
+$(BENCH_READY): setup.cfg pyproject.toml | $(PY)
+	@echo "Installing ClassWaves and what the benchmarks need into $(VENV) (a minute or two the first time) ..."
+	@$(PIP_INSTALL) --editable '.[dev,bench]'
+	@touch $(RUN_READY) $(DEV_READY) $@
 
 setup: $(RUN_READY) ## install what the server needs
 	@scripts/npm-packages 30
@@ -50,6 +56,16 @@ test: tools lint ## linters, mypy, then every test
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)
 
+oldest: tools ## every test with the oldest versions of the dependencies (takes a while)
+	@test -x .venv-oldest/bin/python || scripts/venv .venv-oldest
+	@$(PY) scripts/oldest.py > .venv-oldest/constraints.txt
+	@.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint .venv-oldest/constraints.txt
+	@.venv-oldest/bin/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+bench: $(BENCH_READY) ## compare with plain Flask-SocketIO and Node's Socket.IO (half an hour); ARGS="--help" says more
+	@cd benchmarks && ../scripts/npm-packages 180 2>/dev/null # the benchmarks say themselves what is missing
+	@$(PY) -m benchmarks $(ARGS)
+
 lint: dev ## ruff and mypy
 	@$(PY) -m ruff check $(LINTED)
 	@$(PY) -m ruff format --check $(LINTED)
@@ -61,6 +77,6 @@ format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff format $(LINTED)
 
 clean: ## remove the environment, the npm packages, caches and build artefacts
-	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest node_modules benchmarks/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
