@@ -1,7 +1,7 @@
 """What a feature is made of: its events, each with a schema, a permission and a handler, and what a handler may do.
 
-Imports errors, models, replica, store, live and hub. A feature file reads like a page of the contract; the pipeline
-runs it.
+Imports errors, models, replica, store, live, hub and rules. A feature file reads like a page of the contract; the
+pipeline runs it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from .connections import Connection, Flight
-from .errors import ClassWavesError, StaleFence
+from .errors import StaleFence
 from .hub import Hub
 from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
+from .rules import RULES
 from .store.base import Appended, Seat
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
-Rule = Callable[["Context"], bool]
+
+#: The field of every event that stores something by which its client may repeat it.
+KEY = "clientMessageId"
 
 
 class Text(fields.String):
@@ -59,7 +62,24 @@ def session_code() -> Text:
 
 def client_message_id() -> Text:
     """The field ``clientMessageId`` of every event that stores something."""
-    return Text(validate=validate.Length(1, 64))
+    return identifier()
+
+
+def identifier(**options: Any) -> Text:
+    """A field for an id: opaque, 1 to 64 characters."""
+    return Text(validate=validate.Length(1, 64), **options)
+
+
+class SessionEvent(EventSchema):
+    """The payload of an event about a session that the socket has joined."""
+
+    sessionCode = session_code()
+
+
+class StoredEvent(SessionEvent):
+    """The payload of an event that stores something."""
+
+    clientMessageId = client_message_id()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,10 @@ class Event:
     :param handler: called with the context and the loaded payload; what it returns goes into the ack.
     :param arguments: where the event takes positional arguments instead of one object: their field names.
     :param reads: the event stores nothing, so it is answered in an ended session too.
+    :param active: the session must be ``active``.
+    :param exclusive: it reads what it changes, such as a group's members: those of one session take turns on a worker,
+        and each sees what the one before it has changed.
+    :param key: a field of the payload that may stand for ``clientMessageId``, for this event alone.
     :param overlaps: while its append is under way, the next event of the same client may begin, if it overlaps too.
         For events that clients send in bursts. Their order in the log stays.
     """
@@ -82,7 +106,15 @@ class Event:
     handler: Handler
     arguments: tuple[str, ...] = ()
     reads: bool = False
+    active: bool = False
+    exclusive: bool = False
+    key: str = ""
     overlaps: bool = False
+
+    def dedupe_key(self, data: dict[str, Any]) -> str | None:
+        """Take from a payload what makes it safe to repeat."""
+        given: str | None = data.pop(KEY, None)
+        return given or (f"{self.name}:{data[self.key]}" if self.key else None)
 
 
 class Feature:
@@ -100,6 +132,9 @@ class Feature:
         allow: str,
         arguments: Sequence[str] = (),
         reads: bool = False,
+        active: bool = False,
+        exclusive: bool = False,
+        key: str = "",
         overlaps: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
@@ -110,7 +145,9 @@ class Feature:
             raise RuntimeError(f"{name}: allow={allow!r} is not a rule; the rules are {', '.join(RULES)}")
 
         def register(handler: Handler) -> Handler:
-            self.events.append(Event(name, schema(), allow, handler, tuple(arguments), reads, overlaps))
+            self.events.append(
+                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
+            )
             return handler
 
         return register
@@ -188,6 +225,10 @@ class Context:
         if self.event.overlaps and flight and not flight.stale and flight.session_id == self.live.id:
             self._fences = flight.fences
 
+    def rely(self, *names: str) -> None:
+        """Rely on more fences than the permission check did; called before looking at what they guard."""
+        self._fences = {**self.fences, **{name: self.live.replica.fence(name) for name in names}}
+
     @property
     def fences(self) -> dict[str, int]:
         """What an append of this event must name. :raises RuntimeError: nothing was checked."""
@@ -212,21 +253,45 @@ class Context:
         :raises StaleFence: somebody changed what the permission check relied on; the pipeline tries the event again.
         """
         draft = Draft(event, data, self.principal.user_id, audience, tuple(members), tuple(bumps), id_field)
-        return stored(self._append(draft), id_field)
+        return self.publish_all([draft])
 
-    def _append(self, draft: Draft) -> Appended:
+    def publish_all(self, drafts: Sequence[Draft], unseat: str = "") -> dict[str, Any]:
+        """Append durable events in one atomic step; the ack is that of the last one.
+
+        :param unseat: a user whose places in the roster end with it.
+        :raises StaleFence: see :meth:`publish`.
+        """
+        appended = self._append(drafts, unseat)
+        if self.event.exclusive:
+            self.live.reach(appended.seq)
+        return stored(appended, drafts[-1].id_field)
+
+    def first_answer(self) -> dict[str, Any] | None:
+        """What a request with this ``clientMessageId`` was answered before; ``None`` if it is the first."""
+        first = self.hub.store.find(self.live.id, self.dedupe_key) if self.client_message_id else None
+        return stored(first, first.draft.id_field) if first else None
+
+    def signal(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Send something that is not stored to all workers of the session, which :func:`~classwaves.live.hears` hear.
+
+        They drop it if what the permission check relied on had changed before.
+        """
+        message = {"kind": kind, "user": self.principal.user_id, "fences": self.fences, "data": data}
+        self.hub.store.publish(self.live.id, message)
+
+    def _append(self, drafts: Sequence[Draft], unseat: str) -> Appended:
         store, connection, flight = self.hub.store, self.connection, self.connection.flight
         together = self.event.overlaps and store.waits and self._flight is None
         if together and flight is not None and flight.fences is not self.fences:
             connection.settle()  # it is about another session, or relies on more
             together = False
         if not together:
-            return store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
+            return store.append(self.live.id, drafts, dedupe=self.dedupe_key, fences=self.fences, unseat=unseat)
         self._flight = connection.board(self.live.id, self.fences)
         self.hub.emitter.let_next(connection.eio_sid)  # it begins when this greenlet waits, behind this append
         connection.lock.release()
         try:
-            return store.append(self.live.id, [draft], dedupe=self.dedupe_key, fences=self.fences)
+            return store.append(self.live.id, drafts, dedupe=self.dedupe_key, fences=self.fences)
         except StaleFence:
             self._flight.stale = True
             raise
@@ -250,21 +315,3 @@ def stored(appended: Appended | Entry, id_field: str = "") -> dict[str, Any]:
     if id_field:
         ack[id_field] = f"{appended.epoch}-{appended.seq}"
     return ack
-
-
-#: Who may: a name and a check. Membership is the socket's, so all but ``connected`` mean sockets that have joined.
-RULES: dict[str, Rule] = {
-    "connected": lambda context: True,
-    "participant": lambda context: True,
-    "staff": lambda context: context.is_staff,
-    "owner": lambda context: context.live.record.owner_id == context.principal.user_id,
-    "admin": lambda context: context.principal.role == "admin",
-}
-
-
-def check(context: Context) -> None:
-    """Refuse what the event's rule does not allow. :raises ClassWavesError: ``SESSION_ENDED``, ``FORBIDDEN``."""
-    if context.live.record.status == "ended" and not context.event.reads:
-        raise ClassWavesError("SESSION_ENDED")
-    if not RULES[context.event.allow](context):
-        raise ClassWavesError("FORBIDDEN")

@@ -129,7 +129,9 @@ class Hub:
 
     def _open(self, session_id: str, slot: _Slot) -> None:
         self.start()
-        live = slot.live = LiveSession(session_id, self.store, self.emitter, self.settings, self._on_loss)
+        live = slot.live = LiveSession(
+            session_id, self.store, self.emitter, self.settings, self._on_loss, self.scheduler.after
+        )
         try:
             self.store.serve(self.worker, session_id)
             self.store.subscribe(session_id)
@@ -299,7 +301,7 @@ class Hub:
 
     def _sit_down(self, connection: Connection, live: LiveSession) -> None:
         who = connection.principal
-        name, role = who.display_name, who.role
+        name, role = who.display_name, who.participant_role
         try:
             self.store.join(live.id, self.seat(connection), display_name=name, role=role, fences={}, capacity=None)
         except StoreUnavailable:

@@ -1,7 +1,7 @@
 """One session on this worker: its replica, its newest entries, the sockets here, and delivery to them in order.
 
-Imports errors, models, replica and store. The rule that keeps it free of deadlocks: nothing asks the store for
-anything while it holds ``lock``.
+Imports errors, models, replica, crowd, throttle and store. The rule that keeps it free of deadlocks: nothing asks the
+store for anything while it holds ``lock``.
 """
 
 from __future__ import annotations
@@ -10,23 +10,67 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from .connections import Emitter, Member, Silence
+from .connections import Emitter, Member
+from .crowd import Crowd
 from .errors import ClassWavesError, StoreUnavailable
 from .models import Entry, Principal, SessionRecord, iso
-from .replica import FOLD_VERSION, Replica
+from .replica import FOLD_VERSION, SNAPSHOTS, VIEWS, Replica
 from .ring import Resume, Ring
 from .settings import Settings
 from .store.base import Checkpoint, Loaded, Store
+from .throttle import Throttle
 
 logger = logging.getLogger(__name__)
+
+Follower = Callable[["LiveSession", Entry], None]
+#: event -> what a worker does once it has delivered one
+FOLLOWERS: dict[str, list[Follower]] = {}
+
+#: what a worker does once it has loaded a session, also if it has loaded it anew
+ADOPTERS: list[Callable[[LiveSession], None]] = []
+
+Hearer = Callable[["LiveSession", dict[str, Any]], None]
+#: kind -> what a worker does with a message without a seq, as :meth:`classwaves.events.Context.signal` sent it
+HEARERS: dict[str, Hearer] = {}
 
 #: How many entries are read from the log at once.
 PAGE = 500
 #: What an event's frame adds to its entry, about, in bytes.
 FRAME = 120
+
+
+def follows(event: str) -> Callable[[Follower], Follower]:
+    """Register what each worker does after it has delivered an event, with the session's lock held."""
+
+    def register(function: Follower) -> Follower:
+        FOLLOWERS.setdefault(event, []).append(function)
+        return function
+
+    return register
+
+
+def adopts(function: Callable[[LiveSession], None]) -> Callable[[LiveSession], None]:
+    """Register what a worker does when it has loaded a session, with the session's lock held."""
+    ADOPTERS.append(function)
+    return function
+
+
+def hears(kind: str) -> Callable[[Hearer], Hearer]:
+    """Register what each worker does with a signal of this kind, with the session's lock held.
+
+    :raises RuntimeError: the kind is taken.
+    """
+
+    def register(function: Hearer) -> Hearer:
+        if kind in HEARERS:
+            raise RuntimeError(f"{kind} is heard already; choose another kind")
+        HEARERS[kind] = function
+        return function
+
+    return register
 
 
 class LiveSession:
@@ -36,6 +80,7 @@ class LiveSession:
     :param store: read when the feed has left a gap.
     :param emitter: the sockets.
     :param on_loss: called, while ``lock`` is held, when the store has begun another numbering.
+    :param later: called with seconds and a task, which it runs then, without ``lock``.
     """
 
     def __init__(
@@ -45,18 +90,25 @@ class LiveSession:
         emitter: Emitter,
         settings: Settings,
         on_loss: Callable[[], None] = lambda: None,
+        later: Callable[[float, Callable[[], Any]], Any] = lambda seconds, task: None,
     ) -> None:
         self.id = session_id
+        self.store = store
+        self.settings = settings
+        self.later = later
         self._on_loss = on_loss
         self.lock = threading.RLock()
         self.replica = Replica()
         self.statuses: dict[str, str] = {}
-        self.members: dict[str, Member] = {}
-        self.room = f"session:{session_id}"
-        self.staff_room = f"session:{session_id}:staff"
-        self._store = store
-        self._emitter = emitter
-        self._settings = settings
+        #: user id -> the message up to which they have read
+        self.cursors: dict[str, str] = {}
+        self.crowd = Crowd(session_id, emitter)
+        #: held by events that read what they change, so that those of one worker take turns instead of colliding
+        self.turn = threading.Lock()
+        #: what features keep that is in no log, under their own names
+        self.transient: dict[str, Any] = {}
+        self.closed = False
+        self._throttle = Throttle(settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush))
         self._ring = Ring(settings.ring_entries, settings.ring_bytes)
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
@@ -76,8 +128,13 @@ class LiveSession:
             raise ClassWavesError("SESSION_NOT_FOUND")
         return self.replica.record
 
+    @property
+    def members(self) -> dict[str, Member]:
+        """The sockets of this worker that have joined."""
+        return self.crowd.members
+
     def is_staff(self, principal: Principal) -> bool:
-        return self.record.is_staff(principal.user_id, principal.role)
+        return not principal.is_transcriber and self.record.is_staff(principal.user_id, principal.role)
 
     # the way from the store to the replica
 
@@ -88,7 +145,7 @@ class LiveSession:
         """
         with self._repair:
             try:
-                loaded = self._store.load(self.id, FOLD_VERSION)
+                loaded = self.store.load(self.id, FOLD_VERSION)
                 if loaded is None:
                     raise ClassWavesError("SESSION_NOT_FOUND")
                 replica = folded(loaded)
@@ -100,7 +157,7 @@ class LiveSession:
     def _adopt(self, replica: Replica, loaded: Loaded) -> None:
         with self.lock:
             before, self.replica = self.replica, replica
-            self.statuses = loaded.statuses
+            self.statuses, self.cursors = loaded.statuses, loaded.cursors
             self._ring.clear()
             for entry in loaded.tail:
                 self._ring.add(entry)
@@ -110,13 +167,17 @@ class LiveSession:
                 self._on_loss()
             if before.epoch != replica.epoch or before.seq != replica.seq:
                 self._start_again()
+            for adopter in ADOPTERS:
+                adopter(self)
             self._tell_news()
             self._release_held()
 
     def _start_again(self) -> None:
-        self._staff_may_have_changed()
+        self.crowd.sort(self.is_staff)
+        for user_id in self.replica.removed:
+            self._turn_out(user_id)
         for sid, member in self.members.items():
-            self._emitter.emit("sessionJoined", self.snapshot(member.principal), [sid])
+            self.crowd.tell([sid], "sessionJoined", self.snapshot(member.principal))
 
     def _stop_holding(self) -> None:
         """The log could not be read: what was held comes again from the log, with the next wake-up."""
@@ -196,7 +257,7 @@ class LiveSession:
     def _read_page(self) -> bool:
         """Apply one page of the log; true when the replica is at its end."""
         after = self.replica.seq
-        entries = self._store.read(self.id, after, PAGE)
+        entries = self.store.read(self.id, after, PAGE)
         if entries and (entries[0].seq != after + 1 or entries[-1].epoch != self.replica.epoch):
             self._take_anew()  # trimmed or numbered anew meanwhile: start again from the checkpoint
             return True
@@ -233,7 +294,7 @@ class LiveSession:
         try:
             if self._is_lost(mine, seq):
                 logger.error("the store has lost acknowledged events of a session; a new epoch starts")
-                self._epoch = self._store.new_epoch(self.id, epoch)
+                self._epoch = self.store.new_epoch(self.id, epoch)
                 self.reload()
             else:
                 self.catch_up()
@@ -241,36 +302,43 @@ class LiveSession:
         except ClassWavesError as error:
             if error.code != "SESSION_NOT_FOUND":
                 raise
-            self._turn_out(error)
+            self._turn_out_all(error)
 
     def _is_lost(self, mine: Entry | None, seq: int) -> bool:
         """Whether the store has lost the newest entry of this replica, which is at ``seq``."""
-        found = self._store.read(self.id, seq - 1, 1)
+        found = self.store.read(self.id, seq - 1, 1)
         if mine and found and found[0].seq == seq:
             return found != [mine]
         # it is trimmed, or this replica was loaded from a checkpoint, and nothing since
-        return self._store.positions([self.id]).get(self.id, 0) < seq
+        return self.store.positions([self.id]).get(self.id, 0) < seq
 
-    def _turn_out(self, error: ClassWavesError) -> None:
+    def _turn_out_all(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
         logger.error("the store has lost a session that is served here")
         with self.lock:
             for sid in list(self.members):
-                self.remove(sid)
-                self._emitter.emit("error", error.to_dict(), [sid])
-                self._emitter.emit("sessionLeft", {"sessionCode": self.record.code}, [sid])
+                self.crowd.remove(sid)
+                self.crowd.tell([sid], "error", error.to_dict())
+                self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
+
+    def _turn_out(self, user_id: str) -> None:
+        """A participant was removed: their sockets here are out of the session, and stay connected."""
+        for sid in self.crowd.sockets_of([user_id]):
+            self.crowd.remove(sid)
+            self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
 
     def _refresh_statuses(self) -> None:
         """What was said of statuses while the feed was away was missed."""
-        loaded = self._store.load(self.id, FOLD_VERSION)
+        loaded = self.store.load(self.id, FOLD_VERSION)
         if loaded:
             self._renumbered(loaded.epoch)  # another replica may have found a loss
         with self.lock:
             before = {user_id: self.status_of(user_id) for user_id in self.replica.participants}
             self.statuses = loaded.statuses if loaded else {}
+            self.cursors = loaded.cursors if loaded else {}
             for user_id, status in before.items():
                 if self.status_of(user_id) != status:
-                    self._announce(user_id, self.status_of(user_id), int(time.time() * 1000))
+                    self.announce(user_id, self.status_of(user_id), int(time.time() * 1000))
 
     def _renumbered(self, epoch: str) -> None:
         if epoch != self.replica.epoch:
@@ -290,65 +358,48 @@ class LiveSession:
         self.load()
 
     def close(self) -> None:
-        """Deliver nothing more: a repair may still be to come, and the room may be another object's by then."""
+        """Deliver nothing more: a repair may still be to come."""
         with self.lock:
-            self._emitter = Silence()
+            self.closed = True
+            self.crowd.silence()
 
     # the way to the sockets
 
     def enter(self, sid: str, principal: Principal, snapshot: dict[str, Any]) -> None:
         """Let a socket in. Called with ``lock`` held since the snapshot was made, so that no event falls between."""
-        staff = self.is_staff(principal)
-        self.members[sid] = Member(principal, staff)
-        self._emitter.enter(sid, self.room)
-        if staff:
-            self._emitter.enter(sid, self.staff_room)
-        self._emitter.emit("sessionJoined", snapshot, [sid])
+        self.crowd.enter(sid, principal, self.is_staff(principal))
+        self.crowd.tell([sid], "sessionJoined", snapshot)
 
     def remove(self, sid: str) -> None:
         """Deliver nothing more to this socket."""
         with self.lock:
-            if self.members.pop(sid, None):
-                self._emitter.leave(sid, self.room)
-                self._emitter.leave(sid, self.staff_room)
-
-    def sockets_of(self, user_ids: Iterable[str]) -> list[str]:
-        wanted = set(user_ids)
-        return [sid for sid, member in self.members.items() if member.principal.user_id in wanted]
+            self.crowd.remove(sid)
 
     def _deliver(self, entry: Entry) -> None:
-        draft = entry.draft
+        draft, code = entry.draft, self.record.code
         if draft.audience == "presence":
-            change = draft.data["change"]
-            status = {"joined": "active", "returned": "active"}.get(change, change)
-            self.statuses[draft.author] = status
-            self._announce(draft.author, status, entry.time)
-            if change == "left":
-                self.statuses.pop(draft.author, None)
-            return
+            self._deliver_presence(entry)
+        elif (view := VIEWS.get(draft.event)) and view.by_role:
+            staff, others = (self.replica.shown(entry, code, role) for role in (True, False))
+            self.crowd.send_by_role(draft.event, staff, others, draft.audience, draft.members)
+        else:
+            self.crowd.send(draft.event, self.replica.shown(entry, code, False), draft.audience, draft.members)
         if draft.event == "sessionChanged":
-            self._staff_may_have_changed()
-        if to := self._recipients(entry):
-            self._emitter.emit(draft.event, entry.payload(self.record.code), to)
+            self.crowd.sort(self.is_staff)
+        elif draft.event == "participantRemoved":
+            self.announce(draft.data["userId"], "left", entry.time)
+            self._turn_out(draft.data["userId"])
+        for follower in FOLLOWERS.get(draft.event, ()):
+            follower(self, entry)
 
-    def _recipients(self, entry: Entry) -> str | list[str]:
-        match entry.draft.audience:
-            case "all":
-                return self.room
-            case "staff":
-                return self.staff_room
-            case "user" | "group":
-                return [
-                    sid for sid, member in self.members.items() if entry.is_for(member.principal.user_id, member.staff)
-                ]
-        return []
-
-    def _staff_may_have_changed(self) -> None:
-        for sid, member in self.members.items():
-            staff = self.is_staff(member.principal)
-            if staff != member.staff:
-                member.staff = staff
-                (self._emitter.enter if staff else self._emitter.leave)(sid, self.staff_room)
+    def _deliver_presence(self, entry: Entry) -> None:
+        user_id, change = entry.draft.author, entry.draft.data["change"]
+        status = {"joined": "active", "returned": "active"}.get(change, change)
+        self.statuses[user_id] = status
+        if user_id not in self.replica.removed:
+            self.announce(user_id, status, entry.time)
+        if change == "left":
+            self.statuses.pop(user_id, None)
 
     def on_ephemeral(self, message: dict[str, Any]) -> None:
         """Something without a seq came along the feed."""
@@ -358,15 +409,39 @@ class LiveSession:
             with self.lock:
                 self._news.append(message)
                 self._tell_news()
+        elif hearer := HEARERS.get(message.get("kind", "")):
+            with self.lock:
+                if self.replica.record and not self._is_late(message):
+                    hearer(self, message)
+
+    def _is_late(self, message: dict[str, Any]) -> bool:
+        """Whether what the sender's permission relied on had changed before its message was on its way."""
+        return any(self.replica.fence(name) > value for name, value in message.get("fences", {}).items())
+
+    def say(
+        self, key: Hashable, event: str, data: Mapping[str, Any], audience: str = "all", members: Sequence[str] = ()
+    ) -> None:
+        """Send something without a seq, with ``lock`` held. Of one key only the newest leaves in a window of time."""
+        payload = {"sessionCode": self.record.code, **data}
+        self._throttle.run((event, key), lambda: self.crowd.send(event, payload, audience, members))
+
+    def forget(self, event: str, key: Hashable) -> None:
+        """What :meth:`say` has kept for later under this key comes too late now."""
+        self._throttle.forget((event, key))
+
+    def _flush(self) -> None:
+        with self.lock:
+            self._throttle.flush()
 
     def _tell_news(self) -> None:
         """Statuses in their place among the entries: who is idle since joining is not active again by the joining."""
         while self._news and self._news[0]["seq"] <= self.replica.seq:
             message = self._news.popleft()
             self.statuses[message["userId"]] = message["presence"]
-            self._announce(message["userId"], message["presence"], message["time"])
+            self.announce(message["userId"], message["presence"], message["time"])
 
-    def _announce(self, user_id: str, status: str, milliseconds: int) -> None:
+    def announce(self, user_id: str, status: str, milliseconds: int) -> None:
+        """Tell everybody but a user of their presence."""
         display_name, role = self.replica.known.get(user_id, ["", ""])
         payload = {
             "sessionCode": self.record.code,
@@ -376,7 +451,11 @@ class LiveSession:
             "role": role,
             "timestamp": iso(milliseconds),
         }
-        self._emitter.emit("presenceUpdated", payload, self.room, skip=self.sockets_of([user_id]))
+
+        def send() -> None:
+            self.crowd.send("presenceUpdated", payload, "all", skip=self.crowd.sockets_of([user_id]))
+
+        self._throttle.run(("presenceUpdated", user_id), send)
 
     # what a joiner is told
 
@@ -414,10 +493,10 @@ class LiveSession:
             "status": record.status,
             "seq": self.replica.seq,
             "epoch": self.replica.epoch,
-            "self": {**mine, "staff": staff},
-            "groups": [],
-            "activity": None,
-            "hands": [],
+            "self": {**mine, "staff": staff, "muted": principal.user_id in self.replica.muted},
+            "mode": self.replica.mode,
+            "readReceipts": self.cursors,
+            **{key: make(self.replica, principal.user_id, staff) for key, make in SNAPSHOTS.items()},
             "settings": settings,
             "recovered": missed is not None,
             "missed": missed or [],
@@ -433,12 +512,12 @@ class LiveSession:
         entries: list[Entry] = []
         position = resume.since_seq
         while position < self._ring.starts_after(self.replica.seq):
-            page = self._store.read(self.id, position, PAGE)
+            page = self.store.read(self.id, position, PAGE)
             if not page or page[0].seq != position + 1:
                 return None  # trimmed
             entries += page
             position = page[-1].seq
-            if len(entries) > self._settings.resume_entries * 4:
+            if len(entries) > self.settings.resume_entries * 4:
                 return None  # more than anybody gets, even if some of it is for others
         return entries
 
@@ -456,10 +535,10 @@ class LiveSession:
         entries = [*read, *(entry for entry in self._ring.items if entry.seq > position)]
         code, staff = self.record.code, self.is_staff(principal)
         mine = [entry for entry in entries if entry.is_for(principal.user_id, staff)]
-        settings = self._settings
+        settings = self.settings
         if len(mine) > settings.resume_entries or sum(e.size + FRAME for e in mine) > settings.resume_bytes:
             return None
-        return [{"event": entry.draft.event, "data": entry.payload(code)} for entry in mine]
+        return [{"event": entry.draft.event, "data": self.replica.shown(entry, code, staff)} for entry in mine]
 
     # checkpoints
 
@@ -467,7 +546,7 @@ class LiveSession:
         """Whether the tail is as long as about half of what is folded; if so, the caller writes the checkpoint."""
         with self.lock:
             tail = self.replica.seq - self._checkpoint_seq
-            if tail < max(self._settings.checkpoint_entries, self._checkpoint_size // 400):
+            if tail < max(self.settings.checkpoint_entries, self._checkpoint_size // 400):
                 return False
             self._checkpoint_seq = self.replica.seq
             return True
@@ -478,7 +557,7 @@ class LiveSession:
             checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())
             self._checkpoint_seq, self._checkpoint_size = replica.seq, len(checkpoint.body)
         try:
-            self._store.save_checkpoint(self.id, checkpoint)
+            self.store.save_checkpoint(self.id, checkpoint)
         except StoreUnavailable:
             with self.lock:
                 self._checkpoint_seq = 0  # the next entry claims it again

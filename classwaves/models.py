@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 6
+
+#: The scope of a token, and the role among participants, of a program that captions and may do nothing else.
+TRANSCRIBER = "transcriber"
 
 #: What a session's ``settings`` are when nobody set them.
 DEFAULT_SESSION_SETTINGS: dict[str, Any] = {
@@ -36,6 +39,12 @@ def new_id(length: int = 16) -> str:
 def new_code() -> str:
     """A random session code: 6 characters without the ones that are easily confused."""
     return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def seq_of(entry_id: str) -> int:
+    """The seq in an :attr:`Entry.id`; 0 if it is none."""
+    digits = entry_id.rpartition("-")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else 0
 
 
 def normalize_code(text: str) -> str | None:
@@ -100,6 +109,16 @@ class Principal:
     @property
     def display_name(self) -> str:
         return self.auth.display_name
+
+    @property
+    def participant_role(self) -> str:
+        """The role that others see: the account's, or :data:`TRANSCRIBER`."""
+        return TRANSCRIBER if self.is_transcriber else self.auth.role
+
+    @property
+    def is_transcriber(self) -> bool:
+        """A program that captions: whoever's token it has, it may do nothing else."""
+        return TRANSCRIBER in self.auth.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +210,19 @@ class Entry:
 
     def is_for(self, user_id: str, staff: bool) -> bool:
         """Whether this entry was addressed to a user, who was or was not staff."""
-        match self.draft.audience:
-            case "all":
-                return True
-            case "staff":
-                return staff
-            case "group":
-                return staff or user_id in self.draft.members
-            case "user":
-                return user_id in self.draft.members
-            case _:
-                return False
+        return addressed(self.draft.audience, self.draft.members, user_id, staff)
+
+
+def addressed(audience: str, members: Sequence[str], user_id: str, staff: bool) -> bool:
+    """Whether an audience of :class:`Draft` has a user in it, who is or is not staff."""
+    match audience:
+        case "all":
+            return True
+        case "staff":
+            return staff
+        case "group":
+            return staff or user_id in members
+        case "user":
+            return user_id in members
+        case _:
+            return False

@@ -6,23 +6,28 @@ Imports what features import, and features. Every path ends in exactly one answe
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from marshmallow import ValidationError
 
 from .connections import Connection
 from .errors import ClassWavesError, StaleFence
-from .events import Context, Event, Feature, check, stored
+from .events import Context, Event, Feature, stored
 from .hub import Hub
 from .limits import RateLimits
 from .live import LiveSession
+from .rules import CONNECTED, check
 
 logger = logging.getLogger(__name__)
 
 #: How often an event is tried again when a fence has moved.
 TRIES = 5
+#: The same for events that move the fence they rely on, so that workers collide.
+EXCLUSIVE_TRIES = 12
 #: How many wrong fields an answer names, and how much of a name that a client made up it repeats.
 DETAILS, NAME = 20, 64
 
@@ -74,7 +79,7 @@ class Pipeline:
     def _dispatch(self, connection: Connection, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
         if (flight := connection.flight) and (flight.stale or not event.overlaps):
             connection.settle()
-        context = Context(connection, self._hub, event, data.pop("clientMessageId", None))
+        context = Context(connection, self._hub, event, event.dedupe_key(data))
         try:
             return self._within(context, data)
         finally:
@@ -82,7 +87,7 @@ class Pipeline:
 
     def _within(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         connection, event = context.connection, context.event
-        if event.allow == "connected":
+        if event.allow == CONNECTED:
             return event.handler(context, data)
         try:
             context._live = self._joined(connection, data["sessionCode"])
@@ -94,13 +99,16 @@ class Pipeline:
             raise
 
     def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
-        for _ in range(TRIES):
-            context.note_fences()
-            check(context)
-            try:
-                return context.event.handler(context, data)
-            except StaleFence:
-                context.live.catch_up()
+        with context.live.turn if context.event.exclusive else nullcontext():
+            for attempt in range(EXCLUSIVE_TRIES if context.event.exclusive else TRIES):
+                context.note_fences()
+                check(context)
+                try:
+                    return context.event.handler(context, data)
+                except StaleFence:
+                    if attempt:  # several workers change the same: not all of them at the same moment
+                        time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
+                    context.live.catch_up()
         raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 
     def _joined(self, connection: Connection, code: str) -> LiveSession:

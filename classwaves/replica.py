@@ -2,32 +2,87 @@
 
 Imports only models. A replica is a function of the log's prefix: folding a checkpoint and the tail after it gives what
 folding from the start gives, on every worker. The fold accepts any log; what its prefix makes meaningless changes
-nothing. A feature adds its own state and folds with :func:`fold`.
+nothing. A feature adds its own state and folds with :func:`fold`, shows it to joiners with :func:`snapshot`, and says
+with :func:`view` what of an event is only known, or only told to some, when it is delivered.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .models import Entry, Participant, SessionRecord
+from .models import TRANSCRIBER, Entry, Participant, SessionRecord
 
 #: Raise it when the fold of any event changes: checkpoints of another version are ignored.
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 Fold = Callable[["Replica", Entry], None]
-FOLDS: dict[str, Fold] = {}
+#: event -> what it changes, the session's own first and then each feature's
+FOLDS: dict[str, list[Fold]] = {}
+
+Snapshot = Callable[["Replica", str, bool], Any]
+#: key of ``sessionJoined`` -> what makes its value for a user who is, or is not, staff
+SNAPSHOTS: dict[str, Snapshot] = {}
 
 
 def fold(event: str) -> Callable[[Fold], Fold]:
-    """Register what an event of this name changes. The function must not fail, whatever the log says before it."""
+    """Register what an event of this name changes. The function must not fail, whatever the log says before it.
+
+    Several features may fold an event: each changes its own state and reads only the session's.
+
+    :raises RuntimeError: a function of this name in this module folds it already.
+    """
 
     def register(function: Fold) -> Fold:
-        if event in FOLDS:
-            raise RuntimeError(f"{event} has a fold already; an event is folded in one place")
-        FOLDS[event] = function
+        folds = FOLDS.setdefault(event, [])
+        name = (function.__module__, function.__qualname__)
+        if name in [(other.__module__, other.__qualname__) for other in folds]:
+            raise RuntimeError(f"{event} has a fold {function.__qualname__} already; a feature folds it in one place")
+        folds.append(function)
+        return function
+
+    return register
+
+
+def snapshot(key: str) -> Callable[[Snapshot], Snapshot]:
+    """Register what a joiner is told under a key of ``sessionJoined``, made from replica, user id and being staff.
+
+    :raises RuntimeError: the key is taken.
+    """
+
+    def register(function: Snapshot) -> Snapshot:
+        if key in SNAPSHOTS:
+            raise RuntimeError(f"{key} is in the snapshot already; choose another key")
+        SNAPSHOTS[key] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How an event is shown: ``function`` makes the payload of its payload; ``by_role``: staff see another one."""
+
+    function: Callable[[Replica, dict[str, Any], bool], dict[str, Any]]
+    by_role: bool = False
+
+
+VIEWS: dict[str, View] = {}
+
+
+def view(event: str, *, by_role: bool = False) -> Callable[[Any], Any]:
+    """Register a function of replica, payload and being staff that makes the payload as it is shown now.
+
+    :param by_role: it differs for staff, so that it is made and encoded twice.
+    :raises RuntimeError: the event has one.
+    """
+
+    def register(function: Any) -> Any:
+        if event in VIEWS:
+            raise RuntimeError(f"{event} has a view already; an event is shown in one way")
+        VIEWS[event] = View(function, by_role)
         return function
 
     return register
@@ -47,6 +102,9 @@ class Replica:
         #: user id -> display name and role of everybody who ever joined
         self.known: dict[str, list[str]] = {}
         self.removed: set[str] = set()
+        self.muted: set[str] = set()
+        #: ``open``, ``focus`` or ``quiz``
+        self.mode = "open"
         self.state: dict[str, Any] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -56,8 +114,22 @@ class Replica:
         self.seq = entry.seq
         for name in entry.draft.bumps:
             self.fences[name] = entry.seq
-        if function := FOLDS.get(entry.draft.event):
+        for function in FOLDS.get(entry.draft.event, ()):
             function(self, entry)
+
+    def shown(self, entry: Entry, code: str, staff: bool) -> dict[str, Any]:
+        """An entry's payload as this role sees it now."""
+        payload, found = entry.payload(code), VIEWS.get(entry.draft.event)
+        return found.function(self, payload, staff) if found else payload
+
+    def is_staff(self, user_id: str) -> bool:
+        """Whether somebody who has ever joined is the owner, a co-teacher or an admin."""
+        role = self.known[user_id][1] if user_id in self.known else ""
+        return self.record is not None and role != TRANSCRIBER and self.record.is_staff(user_id, role)
+
+    def students(self) -> list[str]:
+        """The participants who are not staff, in the order in which they joined; programs that caption do not count."""
+        return [p.user_id for p in self.participants.values() if p.role != TRANSCRIBER and not self.is_staff(p.user_id)]
 
     def fence(self, name: str) -> int:
         """The value that an append relying on this fence must name."""
@@ -73,6 +145,8 @@ class Replica:
             "participants": [asdict(participant) for participant in self.participants.values()],
             "known": self.known,
             "removed": sorted(self.removed),
+            "muted": sorted(self.muted),
+            "mode": self.mode,
             "state": self.state,
         }
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -87,7 +161,8 @@ class Replica:
         replica.fences = data["fences"]
         replica.participants = {item["user_id"]: Participant(**item) for item in data["participants"]}
         replica.known = data["known"]
-        replica.removed = set(data["removed"])
+        replica.removed, replica.muted = set(data["removed"]), set(data["muted"])
+        replica.mode = data["mode"]
         replica.state = data["state"]
         return replica
 
@@ -125,3 +200,22 @@ def _participant_changed(replica: Replica, entry: Entry) -> None:
         replica.participants[user_id] = replace(present, connected=change == "returned")
     elif change == "left" and present:
         del replica.participants[user_id]
+
+
+@fold("participantRemoved")
+def _participant_removed(replica: Replica, entry: Entry) -> None:
+    """Removed is final for this session: the participant is gone and does not come in again."""
+    user_id = entry.draft.data["userId"]
+    replica.removed.add(user_id)
+    replica.participants.pop(user_id, None)
+
+
+@fold("participantMuted")
+def _participant_muted(replica: Replica, entry: Entry) -> None:
+    data = entry.draft.data
+    (replica.muted.add if data["muted"] else replica.muted.discard)(data["userId"])
+
+
+@fold("sessionModeChanged")
+def _mode_changed(replica: Replica, entry: Entry) -> None:
+    replica.mode = entry.draft.data["mode"]

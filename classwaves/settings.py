@@ -72,6 +72,13 @@ def _count(value: Any) -> int:
     return number
 
 
+def _duration(value: Any) -> float:
+    number: float = _number(float, value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -175,6 +182,24 @@ class Settings:
         "CLASSWAVES_DISCONNECT_GRACE", 5.0, _positive(float), "from the last socket's end to `disconnected`"
     )
     left_after: float = setting("CLASSWAVES_LEFT_AFTER", 600.0, _positive(float), "from `disconnected` to `left`")
+    ephemeral_window: float = setting(
+        "CLASSWAVES_EPHEMERAL_WINDOW",
+        0.2,
+        _duration,
+        "presence, typing and the like: of what is about the same, only the newest in so long is sent; 0: all",
+    )
+    typing_timeout: float = setting(
+        "CLASSWAVES_TYPING_TIMEOUT", 5.0, _positive(float), "how long somebody types who does not say so again"
+    )
+    stall_after: float = setting(
+        "CLASSWAVES_STALL_AFTER", 30.0, _positive(float), "a transcription without text for so long has stalled"
+    )
+    late_after: float = setting(
+        "CLASSWAVES_LATE_AFTER", 300.0, _duration, "who joins so long after the start of a session is late"
+    )
+    max_response_bytes: int = setting(
+        "CLASSWAVES_MAX_RESPONSE_BYTES", 8192, _positive(int), "`data` of one response to an activity"
+    )
     lease: float = setting("CLASSWAVES_LEASE", 30.0, _positive(float), "a worker not heard of for so long is dead")
     renew: float = setting("CLASSWAVES_RENEW", 10.0, _positive(float), "how often a worker renews its lease")
     auth_check: float = setting(

@@ -88,13 +88,14 @@ def _take_seat(context: Context, live: LiveSession) -> None:
     for _ in range(TRIES):
         fences = entry_fences(live, principal)  # before the check that relies on them
         check_entry(live, principal)
-        capacity = None if live.is_staff(principal) else live.record.settings["maxParticipants"]
+        uncounted = live.is_staff(principal) or principal.is_transcriber
+        capacity = None if uncounted else live.record.settings["maxParticipants"]
         try:
             result = context.hub.store.join(
                 live.id,
                 context.seat,
                 display_name=principal.display_name,
-                role=principal.role,
+                role=principal.participant_role,
                 fences=fences,
                 capacity=capacity,
             )

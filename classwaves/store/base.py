@@ -51,13 +51,17 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Loaded:
-    """A session as the store holds it: the newest usable checkpoint, the entries after it, the roster's statuses."""
+    """A session as the store holds it: the newest usable checkpoint, the entries after it, the roster's statuses.
+
+    ``cursors``: user id -> the id of the message up to which they have read.
+    """
 
     epoch: str
     seq: int
     checkpoint: str | None
     tail: list[Entry]
     statuses: dict[str, str] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,14 @@ class Store(Protocol):
         dedupe: str,
         fences: Mapping[str, int] | None = None,
         record: SessionRecord | None = None,
+        unseat: str = "",
     ) -> Appended:
         """Append entries in one atomic step and publish them to the session's feed.
 
         :param dedupe: a key of this append; known already, nothing is stored and the first result comes back.
         :param fences: the values the caller relied on, see :meth:`classwaves.replica.Replica.fence`.
         :param record: the session's record after these entries, if they change it.
+        :param unseat: a user who has no place in the roster any more after these entries.
         :raises StaleFence: a fence has moved since.
         :raises ClassWavesError: ``SESSION_NOT_FOUND``: the store holds no such session.
         """
@@ -153,6 +159,13 @@ class Store(Protocol):
 
     def new_epoch(self, session_id: str, old: str) -> str:
         """Start another numbering if ``old`` is still the current one; the current one is returned."""
+
+    def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
+        """Note up to which message a user has read, and tell the feed; ``False`` if they had read as far already.
+
+        :param message_id: an :attr:`classwaves.models.Entry.id`; only its seq counts.
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``.
+        """
 
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
         """The newest seq of each session that exists."""
@@ -274,6 +287,11 @@ def decode_entry(seq: int, epoch: str, time: int, body: str | bytes) -> Entry:
 def participant_fact(user_id: str, change: str, **data: str) -> Draft:
     """The entry that says a user joined, returned, was disconnected or left."""
     return Draft("participantChanged", {"change": change, **data}, author=user_id, audience="presence")
+
+
+def cursor_news(user_id: str, message_id: str) -> dict[str, Any]:
+    """What the feed brings when a user has read on."""
+    return {"kind": "read", "user": user_id, "data": {"messageId": message_id}}
 
 
 def most_present(statuses: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ClassWavesError, StaleFence
-from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
+from ..models import AuthSession, Draft, Entry, SessionRecord, new_id, seq_of
 from .base import (
     Appended,
     Checkpoint,
@@ -25,6 +25,7 @@ from .base import (
     Loaded,
     PresenceResult,
     Seat,
+    cursor_news,
     decode_entry,
     encode_draft,
     most_present,
@@ -54,6 +55,7 @@ class _Session:
     fences: dict[str, int] = field(default_factory=dict)
     dedupe: OrderedDict[str, Appended] = field(default_factory=OrderedDict)
     roster: dict[str, _User] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     expires_at: float = math.inf
 
@@ -134,6 +136,7 @@ class MemoryStore:
         dedupe: str,
         fences: Mapping[str, int] | None = None,
         record: SessionRecord | None = None,
+        unseat: str = "",
     ) -> Appended:
         with self._lock:
             session = self._session(session_id)
@@ -147,6 +150,7 @@ class MemoryStore:
                 session.dedupe.popitem(last=False)
             if record:
                 session.record = record
+            session.roster.pop(unseat, None)
             return appended
 
     def _session(self, session_id: str) -> _Session:
@@ -204,7 +208,8 @@ class MemoryStore:
             checkpoint = session.checkpoints.get(fold_version)
             tail = self.read(session_id, checkpoint.seq if checkpoint else 0, session.seq)
             statuses = {user_id: user.status for user_id, user in session.roster.items()}
-            return Loaded(session.epoch, session.seq, checkpoint.body if checkpoint else None, tail, statuses)
+            body = checkpoint.body if checkpoint else None
+            return Loaded(session.epoch, session.seq, body, tail, statuses, dict(session.cursors))
 
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         with self._lock:
@@ -235,6 +240,15 @@ class MemoryStore:
                     session.checkpoints.clear()
                 self.publish(session_id, {"reset": session.epoch})
             return session.epoch
+
+    def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
+        with self._lock:
+            session = self._session(session_id)
+            if seq_of(message_id) <= seq_of(session.cursors.get(user_id, "-0")):
+                return False
+            session.cursors[user_id] = message_id
+            self.publish(session_id, cursor_news(user_id, message_id))
+            return True
 
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
         with self._lock:

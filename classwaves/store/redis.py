@@ -29,6 +29,7 @@ from .base import (
     Loaded,
     PresenceResult,
     Seat,
+    cursor_news,
     decode_entry,
     encode_draft,
     most_present,
@@ -102,6 +103,7 @@ class RedisStore:
         self._feed = RedisFeed(self._connection, self._channel, self._key(CONTROL), timeout)
         self._lane = RedisLane(self._connection, timeout)
         self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
+        self._cursor = self._lane.script(_script("cursor"))
         script = self._redis.register_script
         self._load, self._checkpoint = script(_script("load")), script(_script("checkpoint"))
         self._epoch, self._rotate = script(_script("epoch")), script((LUA / "rotate.lua").read_text())
@@ -189,7 +191,7 @@ class RedisStore:
 
     @guarded
     def expire(self, record: SessionRecord, seconds: float) -> None:
-        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id)]
+        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id), *self._of(record.id, "cursors")]
         if self.session_id(record.code) == record.id:  # and not another session's by now
             keys.append(self._key("code", record.code))
         with self._redis.pipeline(transaction=False) as pipe:
@@ -208,9 +210,10 @@ class RedisStore:
         dedupe: str,
         fences: Mapping[str, int] | None = None,
         record: SessionRecord | None = None,
+        unseat: str = "",
     ) -> Appended:
         args: list[Any] = [dedupe, self._limits.dedupe_keys, *_fence_args(fences)]
-        args += (_dump(record.to_dict()) if record else "", len(drafts))
+        args += (_dump(record.to_dict()) if record else "", unseat, len(drafts))
         for draft in drafts:
             args += (encode_draft(draft), len(draft.bumps), *draft.bumps)
         return _appended(_answer(self._append(self._log_keys(session_id), args)))
@@ -234,17 +237,19 @@ class RedisStore:
 
     @guarded
     def load(self, session_id: str, fold_version: int) -> Loaded | None:
-        keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
+        keys = [*self._log_keys(session_id), *self._checkpoint_keys(session_id), *self._of(session_id, "cursors")]
         answer = cast("list[Any]", self._load(keys, [fold_version]))
         if answer[0] == b"gone":
             return None
-        _, epoch, seq, checkpoint, tail, roster = answer
+        _, epoch, seq, checkpoint, tail, roster, cursors = answer
         statuses = {
             user_id.decode(): most_present(json.loads(user)["c"].values())
             for user_id, user in zip(roster[::2], roster[1::2], strict=True)
         }
         entries = [_entry(row_id, dict(zip(flat[::2], flat[1::2], strict=True))) for row_id, flat in tail]
-        return Loaded(epoch.decode(), int(seq or 0), checkpoint.decode() if checkpoint else None, entries, statuses)
+        read = {user_id.decode(): at.decode() for user_id, at in zip(cursors[::2], cursors[1::2], strict=True)}
+        body = checkpoint.decode() if checkpoint else None
+        return Loaded(epoch.decode(), int(seq or 0), body, entries, statuses, read)
 
     @guarded
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
@@ -257,6 +262,12 @@ class RedisStore:
     def new_epoch(self, session_id: str, old: str) -> str:
         keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
         return str(_answer(self._epoch(keys, [old, new_id(6)]))[1].decode())
+
+    @guarded
+    def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
+        keys = [*self._log_keys(session_id), *self._of(session_id, "cursors")]
+        args = [user_id, message_id, _dump(cursor_news(user_id, message_id))]
+        return bool(_answer(self._cursor(keys, args))[0] == b"ok")
 
     @guarded
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:

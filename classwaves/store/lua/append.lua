@@ -1,4 +1,4 @@
--- ARGV: dedupe key, how many dedupe keys to keep, fences, the session's record or '',
+-- ARGV: dedupe key, how many dedupe keys to keep, fences, the session's record or '', a user to unseat or '',
 -- then the entries: a count, and for each its body and its bumps (a count and names).
 local key, kept = take(), tonumber(take())
 local first = redis.call('ZSCORE', DEDUPE, key)
@@ -8,7 +8,7 @@ if first then
   return {'duplicate', first, epoch, now}
 end
 if stale() then return {'stale'} end
-local record = take()
+local record, unseat = take(), take()
 local seq
 for _ = 1, tonumber(take()) do
   local body, bumps = take(), {}
@@ -17,5 +17,6 @@ for _ = 1, tonumber(take()) do
 end
 redis.call('ZADD', DEDUPE, seq, key)
 redis.call('ZREMRANGEBYRANK', DEDUPE, 0, -kept - 1)
+if unseat ~= '' then redis.call('HDEL', ROSTER, unseat) end
 if record ~= '' then redis.call('HSET', META, 'record', record) end
 return {'ok', seq, epoch, now}

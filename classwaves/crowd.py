@@ -1,0 +1,84 @@
+"""The sockets of one session on this worker: who they are, the rooms they are in, and how an audience is reached.
+
+Imports connections and models. Whoever calls holds the session's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .connections import Emitter, Member, Silence
+from .models import Principal, addressed
+
+
+class Crowd:
+    """The sockets that have joined a session here. Rooms are named by the session's internal id."""
+
+    def __init__(self, session_id: str, emitter: Emitter) -> None:
+        self.members: dict[str, Member] = {}
+        self.room = f"session:{session_id}"
+        self.staff_room = f"session:{session_id}:staff"
+        self._emitter = emitter
+
+    def silence(self) -> None:
+        """Reach nobody from now on: the rooms may be another object's by then."""
+        self._emitter = Silence()
+
+    def enter(self, sid: str, principal: Principal, staff: bool) -> None:
+        self.members[sid] = Member(principal, staff)
+        self._emitter.enter(sid, self.room)
+        if staff:
+            self._emitter.enter(sid, self.staff_room)
+
+    def remove(self, sid: str) -> None:
+        if self.members.pop(sid, None):
+            self._emitter.leave(sid, self.room)
+            self._emitter.leave(sid, self.staff_room)
+
+    def sort(self, is_staff: Callable[[Principal], bool]) -> None:
+        """Who is staff may have changed."""
+        for sid, member in self.members.items():
+            staff = is_staff(member.principal)
+            if staff != member.staff:
+                member.staff = staff
+                (self._emitter.enter if staff else self._emitter.leave)(sid, self.staff_room)
+
+    def sockets_of(self, user_ids: Iterable[str]) -> list[str]:
+        wanted = set(user_ids)
+        return [sid for sid, member in self.members.items() if member.principal.user_id in wanted]
+
+    def tell(self, sids: Sequence[str], event: str, payload: dict[str, Any]) -> None:
+        """Send something to these sockets alone."""
+        self._emitter.emit(event, payload, list(sids))
+
+    def send(
+        self, event: str, payload: dict[str, Any], audience: str, members: Sequence[str] = (), skip: Sequence[str] = ()
+    ) -> None:
+        """Send a payload, encoded once, to an audience of :class:`~classwaves.models.Draft`."""
+        if to := self._recipients(audience, members):
+            self._emitter.emit(event, payload, to, skip)
+
+    def send_by_role(
+        self, event: str, staff: dict[str, Any], others: dict[str, Any], audience: str, members: Sequence[str] = ()
+    ) -> None:
+        """Send one payload to the staff in an audience and another one to everybody else in it."""
+        to = self._recipients(audience, members)
+        mine = [sid for sid, member in self.members.items() if member.staff]
+        if not isinstance(to, str):
+            mine = [sid for sid in mine if sid in to]
+        if mine:
+            self._emitter.emit(event, staff, mine)
+        if to and to != self.staff_room:
+            self._emitter.emit(event, others, to, mine)
+
+    def _recipients(self, audience: str, members: Sequence[str]) -> str | list[str]:
+        if audience == "all":
+            return self.room
+        if audience == "staff":
+            return self.staff_room
+        return [
+            sid
+            for sid, member in self.members.items()
+            if addressed(audience, members, member.principal.user_id, member.staff)
+        ]
