@@ -1,11 +1,33 @@
-"""The capabilities of the classroom, one file each: schemas, who may, what it does."""
+"""The capabilities of the classroom, one file each: schemas, who may, what it does, what it changes."""
 
 from __future__ import annotations
 
 from ..events import Feature
+from .activities import activities
+from .attendance import attendance
 from .chat import chat
+from .groups import groups
+from .hands import hands
+from .history import history
 from .membership import membership
+from .moderation import moderation
 from .presence import presence
+from .reactions import reactions
+from .signs import signs
+from .transcription import transcription
 
 #: What an application has unless it says otherwise.
-FEATURES: tuple[Feature, ...] = (membership, chat, presence)
+FEATURES: tuple[Feature, ...] = (
+    membership,
+    presence,
+    chat,
+    reactions,
+    signs,
+    groups,
+    activities,
+    hands,
+    transcription,
+    history,
+    moderation,
+    attendance,
+)

@@ -1,35 +1,102 @@
-"""Messages: ``sendMessage`` becomes ``messageReceived``, for everyone in the session including the sender."""
+"""Messages: ``sendMessage`` becomes ``messageReceived``, for everyone in the session or for one group and staff."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from marshmallow import validate
 
 from ..errors import ClassWavesError
-from ..events import Context, EventSchema, Feature, Text, client_message_id, session_code
+from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..models import Entry, seq_of
+from ..replica import Replica, fold
+from .groups import group_audience
 
 chat = Feature("chat")
 
+#: How many of the newest messages can be reacted to, and how many are let go of at once beyond them.
+KEPT, SPARE = 5000, 500
 
-class MessageSchema(EventSchema):
-    sessionCode = session_code()
+
+class MessageSchema(StoredEvent):
     message = Text(required=True, validate=validate.Length(1))
-    clientMessageId = client_message_id()
-    groupId = Text(validate=validate.Length(1, 64))
-    replyTo = Text(validate=validate.Length(1, 64))
+    groupId = identifier()
+    replyTo = identifier()
 
 
-@chat.event("sendMessage", schema=MessageSchema, allow="participant", overlaps=True)
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that somebody refers to, and who else hears of it: the audience that it had itself."""
+
+    id: str
+    audience: str
+    members: tuple[str, ...]
+
+
+@fold("messageReceived")
+def _note_message(replica: Replica, entry: Entry) -> None:
+    """The newest messages: id -> whom it was for, ``None``: everybody."""
+    messages = replica.state.setdefault("messages", {})
+    messages[entry.id] = list(entry.draft.members) if entry.draft.audience == "group" else None
+    if len(messages) >= KEPT + SPARE:
+        for message_id in list(islice(messages, SPARE)):
+            del messages[message_id]
+            replica.state.get("reactions", {}).pop(message_id, None)
+
+
+@fold("messageDeleted")
+def _forget_message(replica: Replica, entry: Entry) -> None:
+    message_id = entry.draft.data["messageId"]
+    replica.state.setdefault("deletedMessages", {})[message_id] = True
+    replica.state.get("messages", {}).pop(message_id, None)
+    replica.state.get("reactions", {}).pop(message_id, None)
+
+
+def is_deleted(replica: Replica, message_id: str) -> bool:
+    return message_id in replica.state.get("deletedMessages", ())
+
+
+def newest_message(context: Context, message_id: str) -> Message:
+    """One of the newest messages, which the user can see.
+
+    :raises ClassWavesError: ``MESSAGE_NOT_FOUND``.
+    """
+    messages: Mapping[str, list[str] | None] = context.live.replica.state.get("messages", {})
+    if message_id in messages:
+        members = messages[message_id]
+        if members is None:
+            return Message(message_id, "all", ())
+        if context.is_staff or context.principal.user_id in members:
+            return Message(message_id, "group", tuple(members))
+    raise ClassWavesError("MESSAGE_NOT_FOUND")
+
+
+def any_message(context: Context, message_id: str) -> Message:
+    """A message of any age, which the user can see; an old one costs a read of the log.
+
+    :raises ClassWavesError: ``MESSAGE_NOT_FOUND``.
+    """
+    live = context.live
+    if message_id not in live.replica.state.get("messages", {}) and not is_deleted(live.replica, message_id):
+        found = context.hub.store.read(live.id, seq_of(message_id) - 1, 1) if seq_of(message_id) else []
+        if found and found[0].id == message_id and found[0].draft.event == "messageReceived":
+            draft = found[0].draft
+            if found[0].is_for(context.principal.user_id, context.is_staff):
+                return Message(message_id, draft.audience, draft.members)
+    return newest_message(context, message_id)
+
+
+@chat.event("sendMessage", schema=MessageSchema, allow="speaker", overlaps=True)
 def send_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
-    """Say something to everybody. Open in every state of the session but ``ended``."""
+    """Say something to everybody, or with ``groupId`` to a group and staff."""
     longest = context.hub.settings.max_message_length
     if len(data["message"]) > longest:
         raise ClassWavesError("INVALID_PAYLOAD", details={"message": [f"Longer than maximum length {longest}."]})
     if not data["message"].strip():
         raise ClassWavesError("INVALID_PAYLOAD", details={"message": ["There is nothing in it to read."]})
-    if "groupId" in data:
-        raise ClassWavesError("GROUP_NOT_FOUND")
     payload = {
         "userId": context.principal.user_id,
         "displayName": context.principal.display_name,
@@ -38,6 +105,10 @@ def send_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     }
     if context.client_message_id:
         payload["clientMessageId"] = context.client_message_id
+    audience, members = "all", tuple[str, ...]()
+    if "groupId" in data:
+        payload["groupId"] = data["groupId"]
+        audience, members = "group", group_audience(context, data["groupId"])
     if "replyTo" in data:
-        payload["replyTo"] = data["replyTo"]
-    return context.publish("messageReceived", payload, id_field="messageId")
+        payload["replyTo"] = any_message(context, data["replyTo"]).id
+    return context.publish("messageReceived", payload, audience=audience, members=members, id_field="messageId")

@@ -1,0 +1,179 @@
+"""One activity at a time, in which everyone is in step: started, paused and completed by staff, answered by students.
+
+``data.staffOnly`` of an activity, and who answered what, reach staff alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import fields, validate
+
+from .. import codec
+from ..errors import ClassWavesError
+from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..live import LiveSession, follows
+from ..models import Entry
+from ..replica import Replica, fold, snapshot, view
+
+activities = Feature("activities")
+
+#: The fence of the activity's state, on which responses rely too.
+FENCE = "activity"
+
+#: from -> to; the activity that there was before it was started has no state.
+STEPS = {
+    "": {"started"},
+    "started": {"started", "paused", "completed"},
+    "paused": {"started", "paused", "completed"},
+    "completed": {"started", "completed"},
+}
+
+
+class ActivitySchema(StoredEvent):
+    activityId = identifier(required=True)
+    activityType = Text(required=True, validate=validate.Length(1, 64))
+    status = Text(required=True, validate=validate.OneOf(["started", "paused", "completed"]))
+    data = fields.Dict(keys=Text())
+    expectedVersion = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
+
+
+class ResponseSchema(StoredEvent):
+    activityId = identifier(required=True)
+    data = fields.Raw(required=True)
+    clientId = identifier(required=True)
+
+
+# the fold
+
+
+@fold("activityUpdate")
+def _update(replica: Replica, entry: Entry) -> None:
+    """The activity as it is now; another one begins without responses."""
+    before = replica.state.get("activity") or {}
+    same = before.get("activityId") == entry.draft.data["activityId"]
+    replica.state["activity"] = {**entry.draft.data, "responses": before["responses"] if same else {}}
+
+
+@fold("activityResponse")
+def _respond(replica: Replica, entry: Entry) -> None:
+    """The newest response of each student."""
+    activity = replica.state.get("activity")
+    if activity and activity["activityId"] == entry.draft.data["activityId"]:
+        activity["responses"][entry.draft.author] = entry.draft.data["data"]
+
+
+@view("activityUpdate", by_role=True)
+def _shown(replica: Replica, payload: dict[str, Any], staff: bool) -> dict[str, Any]:
+    return payload if staff else without_key(payload)
+
+
+def without_key(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """An activity without what is for staff only."""
+    if "staffOnly" not in payload.get("data", ()):
+        return dict(payload)
+    return {**payload, "data": {key: value for key, value in payload["data"].items() if key != "staffOnly"}}
+
+
+@snapshot("activity")
+def current(replica: Replica, user_id: str, staff: bool) -> dict[str, Any] | None:
+    """The newest activity with its progress; for staff with the responses, for a student with their own."""
+    activity = replica.state.get("activity")
+    if activity is None:
+        return None
+    shown = {key: value for key, value in activity.items() if key != "responses"} | _progress(replica)
+    responses = activity["responses"]
+    if staff:
+        named = [(user_id, replica.known.get(user_id, [""])[0], data) for user_id, data in responses.items()]
+        return shown | {"responses": [{"userId": i, "displayName": name, "data": data} for i, name, data in named]}
+    mine = {"response": responses[user_id]} if user_id in responses else {}
+    return without_key(shown) | mine
+
+
+def _progress(replica: Replica) -> dict[str, int]:
+    return {"responded": len(replica.state["activity"]["responses"]), "participants": len(replica.students())}
+
+
+@follows("activityResponse")
+def _tell_progress(live: LiveSession, entry: Entry) -> None:
+    activity_id = entry.draft.data["activityId"]
+    activity = live.replica.state.get("activity")
+    if activity and activity["activityId"] == activity_id:
+        live.say(activity_id, "activityProgress", {"activityId": activity_id, **_progress(live.replica)})
+
+
+# the events
+
+
+@activities.event("updateActivity", schema=ActivitySchema, allow="staff", exclusive=True)
+def update_activity(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """Start, pause, go on with, change or complete an activity. There is one at a time."""
+    context.rely(FENCE)
+    running = context.live.replica.state.get("activity") or {}
+    same = running.get("activityId") == data["activityId"]
+    before = running if same else {}
+    _check_version(data, running)
+    _check_step(context, data, running, before)
+    payload = {
+        "activityId": data["activityId"],
+        "activityType": data["activityType"],
+        "status": data["status"],
+        "version": before.get("version", 0) + 1,
+        "updatedBy": context.principal.user_id,
+    }
+    if "data" in data or "data" in before:
+        payload["data"] = data.get("data", before.get("data"))
+    return context.publish("activityUpdate", payload, bumps=[FENCE])
+
+
+def _check_version(data: Mapping[str, Any], running: Mapping[str, Any]) -> None:
+    """``expectedVersion`` is that of the activity in question, 0 if it has not begun."""
+    version = running["version"] if running.get("activityId") == data["activityId"] else 0
+    if data.get("expectedVersion", version) != version:
+        raise _conflict("The activity has changed meanwhile", running)
+
+
+def _check_step(
+    context: Context, data: Mapping[str, Any], running: Mapping[str, Any], before: Mapping[str, Any]
+) -> None:
+    target = data["status"]
+    if target == "started" and context.live.record.status != "active":
+        raise ClassWavesError("SESSION_NOT_ACTIVE")
+    if not before:
+        if target != "started":
+            raise ClassWavesError("ACTIVITY_NOT_FOUND")
+        if running.get("status") in ("started", "paused"):
+            raise _conflict("Another activity is running", running)
+    status = before.get("status", "")
+    if target not in STEPS[status] or (target == status and "data" not in data):
+        raise _conflict(f"The activity is {status} already", running)
+
+
+def _conflict(message: str, running: Mapping[str, Any]) -> ClassWavesError:
+    current = {key: value for key, value in running.items() if key != "responses"} or None
+    return ClassWavesError("CONFLICT", message, details={"current": current})
+
+
+@activities.event(
+    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key="clientId", overlaps=False
+)
+def submit_response(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """Answer the running activity; another answer with another ``clientId`` replaces the one before."""
+    context.rely(FENCE)
+    activity = context.live.replica.state.get("activity") or {}
+    if activity.get("activityId") != data["activityId"]:
+        raise ClassWavesError("ACTIVITY_NOT_FOUND")
+    if activity["status"] != "started":
+        raise ClassWavesError("CONFLICT", f"The activity is {activity['status']}")
+    size, most = len(codec.dumps(data["data"])), context.hub.settings.max_response_bytes
+    if size > most:
+        raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": most})
+    payload = {
+        "activityId": data["activityId"],
+        "userId": context.principal.user_id,
+        "displayName": context.principal.display_name,
+        "data": data["data"],
+        "clientId": data["clientId"],
+    }
+    return context.publish("activityResponse", payload, audience="staff")

@@ -1,0 +1,63 @@
+"""What was said, in pages: ``fetchHistory`` for messages, ``fetchTranscript`` for captions; REST asks here too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from ..events import Context, Feature, SessionEvent, identifier
+from ..history import Window, page
+from ..live import LiveSession
+from ..models import Entry, Principal
+from ..store import Store
+from .chat import is_deleted
+from .reactions import reacted
+
+history = Feature("history")
+
+
+class PageSchema(SessionEvent):
+    beforeSeq = fields.Integer(strict=True, validate=validate.Range(1, 2**53))
+    afterSeq = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
+    limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 100))
+    groupId = identifier()
+
+
+def messages(store: Store, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
+    """Messages that were addressed to a user, without those that were deleted.
+
+    :returns: ``{messages, hasMore, nextBeforeSeq}``, newest last, in the shape in which they were received, with
+        ``reactions`` (emoji -> count) where there are any.
+    """
+
+    def shown(entry: Entry) -> dict[str, Any] | None:
+        if is_deleted(live.replica, entry.id):
+            return None
+        counts = {emoji: len(users) for emoji, users in reacted(live.replica, entry.id).items()}
+        payload = entry.payload(live.record.code)
+        return {**payload, "reactions": counts} if counts else payload
+
+    return page(store, live, who, "messages", "messageReceived", window, shown)
+
+
+def segments(store: Store, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
+    """Final captions that were addressed to a user: ``{segments, hasMore, nextBeforeSeq}``, newest last."""
+    code = live.record.code
+    return page(store, live, who, "segments", "transcriptionUpdate", window, lambda entry: entry.payload(code))
+
+
+def _window(data: dict[str, Any]) -> Window:
+    return Window(data.get("beforeSeq"), data.get("afterSeq", 0), data["limit"], data.get("groupId"))
+
+
+@history.event("fetchHistory", schema=PageSchema, allow="participant", reads=True)
+def fetch_history(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """The newest messages before ``beforeSeq`` and after ``afterSeq``, of everybody or of one group."""
+    return messages(context.hub.store, context.live, context.principal, _window(data))
+
+
+@history.event("fetchTranscript", schema=PageSchema, allow="participant", reads=True)
+def fetch_transcript(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """The newest final captions before ``beforeSeq`` and after ``afterSeq``."""
+    return segments(context.hub.store, context.live, context.principal, _window(data))

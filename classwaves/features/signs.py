@@ -1,0 +1,80 @@
+"""Signs of life that are kept in no log: who is typing, and up to where somebody has read."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from marshmallow import fields
+
+from ..events import Context, Feature, SessionEvent, identifier
+from ..live import LiveSession, hears
+from .chat import any_message
+from .groups import group_audience
+
+signs = Feature("signs")
+
+
+class TypingSchema(SessionEvent):
+    isTyping = fields.Boolean(required=True, truthy={True}, falsy={False})
+    groupId = identifier()
+
+
+class ReadSchema(SessionEvent):
+    messageId = identifier(required=True)
+
+
+@signs.event("typing", schema=TypingSchema, allow="speaker")
+def typing(context: Context, data: dict[str, Any]) -> None:
+    """Say that one types, or no longer; after 5 s without another word it ends by itself."""
+    news: dict[str, Any] = {"isTyping": data["isTyping"]}
+    if "groupId" in data:
+        news |= {"groupId": data["groupId"], "members": group_audience(context, data["groupId"])}
+    context.signal("typing", news)
+
+
+@hears("typing")
+def _on_typing(live: LiveSession, message: dict[str, Any]) -> None:
+    """Tell of it, and on each worker remember when it is over."""
+    typists: dict[tuple[str, str], float] = live.transient.setdefault("typing", {})
+    data, key = message["data"], (message["user"], message["data"].get("groupId", ""))
+    if data["isTyping"]:
+        if key not in typists:
+            live.later(live.settings.typing_timeout, lambda: _end_typing(live, key, data))
+        typists[key] = time.monotonic() + live.settings.typing_timeout
+    else:
+        typists.pop(key, None)
+    _tell(live, key, data, data["isTyping"])
+
+
+def _end_typing(live: LiveSession, key: tuple[str, str], data: dict[str, Any]) -> None:
+    with live.lock:
+        typists = live.transient["typing"]
+        left = typists.get(key, 0.0) - time.monotonic()
+        if left > 0:
+            live.later(left, lambda: _end_typing(live, key, data))
+        elif typists.pop(key, None):
+            _tell(live, key, data, False)
+
+
+def _tell(live: LiveSession, key: tuple[str, str], data: dict[str, Any], typing: bool) -> None:
+    user_id, group_id = key
+    payload = {"userId": user_id, "isTyping": typing, **({"groupId": group_id} if group_id else {})}
+    live.say(key, "typingUpdated", payload, "group" if group_id else "all", data.get("members", ()))
+
+
+@signs.event("markRead", schema=ReadSchema, allow="participant")
+def mark_read(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """Say up to which message one has read. Only forward: what was read before changes nothing."""
+    message = any_message(context, data["messageId"])
+    me = context.principal.user_id
+    if context.live.cursors.get(me) != message.id:
+        context.hub.store.set_cursor(context.live.id, me, message.id)
+    return {"messageId": message.id}
+
+
+@hears("read")
+def _on_read(live: LiveSession, message: dict[str, Any]) -> None:
+    user_id, message_id = message["user"], message["data"]["messageId"]
+    live.cursors[user_id] = message_id
+    live.say(user_id, "readReceiptUpdated", {"userId": user_id, "messageId": message_id})
