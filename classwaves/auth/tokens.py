@@ -7,7 +7,7 @@ both. Claims: ``sub`` the user id, ``role``, ``name``, ``sid`` the auth session,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, PyJWTError
 
 from ..errors import ClassWavesError
-from ..models import Account, AuthSession, Principal, new_id
+from ..models import TRANSCRIBER, Account, AuthSession, Principal, new_id
 from ..settings import Settings
 from ..store import Store
 
@@ -64,6 +64,15 @@ class Tokens:
     def guest(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
         """Begin an auth session for a guest student, good for one classroom session and without a refresh token."""
         auth = AuthSession(new_id(), f"guest-{new_id(9)}", display_name, "student", guest_of=session_id)
+        return self._issue_for_session(auth, seconds)
+
+    def transcriber(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
+        """Begin an auth session for a program that captions one classroom session and may do nothing else."""
+        scopes = (TRANSCRIBER,)
+        auth = AuthSession(new_id(), f"transcriber-{new_id(9)}", display_name, "student", scopes, session_id)
+        return self._issue_for_session(auth, seconds)
+
+    def _issue_for_session(self, auth: AuthSession, seconds: float) -> TokenPair:
         seconds = min(seconds, self._settings.guest_token_hours * 3600)
         self._store.save_auth(auth, "", seconds)
         return TokenPair(self._access(auth, seconds), None, int(seconds), auth)
@@ -107,7 +116,11 @@ class Tokens:
             ``SERVICE_UNAVAILABLE``.
         """
         claims = self._claims(token, "access")
-        return Principal(self._auth(claims), float(claims["exp"]))
+        auth = self._auth(claims)
+        scopes = str(claims.get("scope") or "").split()  # a token may be for less than its login
+        if not set(scopes) <= set(auth.scopes):
+            auth = replace(auth, scopes=tuple(sorted({*scopes, *auth.scopes})))
+        return Principal(auth, float(claims["exp"]))
 
     def _auth(self, claims: Mapping[str, Any]) -> AuthSession:
         auth = self._store.auth(claims["sid"])

@@ -21,10 +21,14 @@ from ..auth.tokens import bearer
 from ..errors import ClassWavesError
 from ..models import Principal
 from ..pipeline import DETAILS, printable
+from ..rules import forbidden
 from ..state import current_state
 from .schemas import ErrorSchema
 
 logger = logging.getLogger(__name__)
+
+#: The routes of a token that is for captions alone: what it is, and its end.
+OPEN_TO_TRANSCRIBERS = ("classwaves_auth.me", "classwaves_auth.logout")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,6 +134,8 @@ def authenticated(view: Callable[P, T]) -> Callable[P, T]:
         if token is None:
             raise ClassWavesError("AUTH_REQUIRED")
         g.classwaves_principal = current_state().tokens.check(token)
+        if principal().is_transcriber and request.endpoint not in OPEN_TO_TRANSCRIBERS:
+            raise forbidden("scope", "This token is for captions alone")
         return view(*args, **kwargs)
 
     return call

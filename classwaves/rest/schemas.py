@@ -151,6 +151,36 @@ class ParticipantsSchema(Answer):
 class HistoryQuery(Strict):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
     beforeSeq = fields.Integer(validate=validate.Range(1, LAST))
+    afterSeq = fields.Integer(validate=validate.Range(0, LAST))
+    groupId = Text(validate=validate.Length(1, 64))
+
+
+class TranscriptQuery(HistoryQuery):
+    format = fields.String(load_default="json", validate=validate.OneOf(["json", "vtt", "srt", "txt"]))
+
+
+class AttendanceQuery(PageSchema):
+    format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv"]))
+
+
+class TranscriberSchema(Strict):
+    displayName = DisplayName(load_default="Captions")
+
+
+class GroupsSchema(Answer):
+    groups = fields.List(fields.Dict(), required=True)
+    nextCursor = fields.String(allow_none=True)
+
+
+class TranscriptSchema(Answer):
+    segments = fields.List(fields.Dict(), required=True)
+    hasMore = fields.Boolean(required=True)
+    nextBeforeSeq = fields.Integer(allow_none=True)
+
+
+class AttendanceSchema(Answer):
+    attendance = fields.List(fields.Dict(), required=True)
+    nextCursor = fields.String(allow_none=True)
 
 
 class MessagesSchema(Answer):

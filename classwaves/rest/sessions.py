@@ -8,7 +8,6 @@ from flask_smorest import Blueprint
 
 from .. import lifecycle
 from ..errors import ClassWavesError
-from ..history import messages
 from ..live import LiveSession
 from ..models import Principal, SessionRecord
 from ..state import current_state
@@ -18,8 +17,6 @@ from .schemas import (
     ChangeSessionSchema,
     EndSchema,
     GuestSchema,
-    HistoryQuery,
-    MessagesSchema,
     NewSessionSchema,
     PageSchema,
     ParticipantsSchema,
@@ -50,12 +47,12 @@ def _find(code: str, who: Principal | None = None) -> str:
     return session_id
 
 
-def _readable(code: str) -> LiveSession:
+def readable(code: str) -> LiveSession:
     """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
     who = principal()
     live = current_state().hub.view(_find(code, who))
-    inside = who.user_id in live.replica.known and who.user_id not in live.replica.removed
-    if not (inside or who.auth.guest_of == live.id or live.is_staff(who)):
+    belongs = who.user_id in live.replica.known or who.auth.guest_of == live.id
+    if not (live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)):
         raise ClassWavesError("SESSION_ACCESS_DENIED")
     return live
 
@@ -67,7 +64,8 @@ def _shown(record: SessionRecord, who: Principal) -> SessionRecord:
     return record.with_changes(settings={k: v for k, v in record.settings.items() if k != "rosterUserIds"})
 
 
-def _page(items: list[Any], cursor: int, limit: int) -> tuple[list[Any], str | None]:
+def page_of(items: list[Any], cursor: int, limit: int) -> tuple[list[Any], str | None]:
+    """A page of items, of which one more than ``limit`` were read, and the cursor of the next one."""
     return items[:limit], str(cursor + limit) if len(items) > limit else None
 
 
@@ -93,7 +91,7 @@ def index(page: dict[str, int]) -> dict[str, Any]:
     """The user's own sessions, newest first; all of them for an admin."""
     who, limit, cursor = principal(), page["limit"], page["cursor"]
     owner = None if who.role == "admin" else who.user_id
-    records, following = _page(current_state().store.list_sessions(owner, cursor, limit + 1), cursor, limit)
+    records, following = page_of(current_state().store.list_sessions(owner, cursor, limit + 1), cursor, limit)
     return {"sessions": records, "nextCursor": following}
 
 
@@ -103,7 +101,7 @@ def index(page: dict[str, int]) -> dict[str, Any]:
 @authenticated
 def show(code: str) -> SessionRecord:
     """One session, for its staff and participants."""
-    return _shown(_readable(code).record, principal())
+    return _shown(readable(code).record, principal())
 
 
 @blueprint.route("/sessions/<code>", methods=["PATCH"])
@@ -183,19 +181,8 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
 @authenticated
 def participants(page: dict[str, int], code: str) -> dict[str, Any]:
     """Who is in the session, in the order of joining."""
-    live, limit, cursor = _readable(code), page["limit"], page["cursor"]
+    live, limit, cursor = readable(code), page["limit"], page["cursor"]
     with live.lock:
         everybody = live.participants()
-    shown, following = _page(everybody[cursor : cursor + limit + 1], cursor, limit)
+    shown, following = page_of(everybody[cursor : cursor + limit + 1], cursor, limit)
     return {"participants": shown, "nextCursor": following}
-
-
-@blueprint.route("/sessions/<code>/messages", methods=["GET"])
-@documented(blueprint, 403, 404)
-@blueprint.arguments(HistoryQuery, location="query")
-@blueprint.response(200, MessagesSchema)
-@authenticated
-def history(query: dict[str, int], code: str) -> dict[str, Any]:
-    """Messages as they were received, newest last; older pages by ``beforeSeq``."""
-    live = _readable(code)
-    return messages(current_state().store, live, principal(), query.get("beforeSeq"), query["limit"])

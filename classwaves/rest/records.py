@@ -1,0 +1,193 @@
+"""Routes under ``/sessions/{code}`` that read what happened: groups, messages, transcript, attendance, export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from .. import captions, codec
+from ..errors import ClassWavesError
+from ..features.attendance import sheet
+from ..features.groups import all_groups
+from ..features.history import messages, segments
+from ..history import Window, everything
+from ..live import LiveSession
+from ..models import Entry, iso
+from ..state import current_state
+from .auth import tokens
+from .common import authenticated, documented, make_blueprint, principal
+from .schemas import (
+    AttendanceQuery,
+    AttendanceSchema,
+    GroupsSchema,
+    HistoryQuery,
+    MessagesSchema,
+    PageSchema,
+    TokensSchema,
+    TranscriberSchema,
+    TranscriptQuery,
+    TranscriptSchema,
+)
+from .sessions import page_of, readable
+
+blueprint: Blueprint = make_blueprint("records", "What happened in a classroom session.")
+
+#: What a spreadsheet would take for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+COLUMNS = (
+    "userId",
+    "displayName",
+    "role",
+    "status",
+    "joinedAt",
+    "leftAt",
+    "minutesPresent",
+    "late",
+    "minutesLate",
+)
+
+
+def _of_staff(code: str) -> LiveSession:
+    """The session, for its staff. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``, ``FORBIDDEN``."""
+    live = readable(code)
+    if not live.is_staff(principal()):
+        raise ClassWavesError("FORBIDDEN", "This is for the session's staff")
+    return live
+
+
+def _window(query: dict[str, Any]) -> Window:
+    return Window(query.get("beforeSeq"), query.get("afterSeq", 0), query["limit"], query.get("groupId"))
+
+
+def _file(body: str | Iterable[bytes], media_type: str, name: str) -> Response:
+    response = Response(body, content_type=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@blueprint.route("/sessions/<code>/groups", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(PageSchema, location="query")
+@blueprint.response(200, GroupsSchema)
+@authenticated
+def groups(page: dict[str, int], code: str) -> dict[str, Any]:
+    """The groups as they are now, in the order in which they were made."""
+    live, limit, cursor = readable(code), page["limit"], page["cursor"]
+    with live.lock:
+        everyone = all_groups(live.replica)
+    shown, following = page_of(everyone[cursor : cursor + limit + 1], cursor, limit)
+    return {"groups": shown, "nextCursor": following}
+
+
+@blueprint.route("/sessions/<code>/messages", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(HistoryQuery, location="query")
+@blueprint.response(200, MessagesSchema)
+@authenticated
+def history(query: dict[str, Any], code: str) -> dict[str, Any]:
+    """Messages as they were received, newest last; older pages by ``beforeSeq``."""
+    return messages(current_state().store, readable(code), principal(), _window(query))
+
+
+@blueprint.route("/sessions/<code>/transcript", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(TranscriptQuery, location="query")
+@blueprint.response(200, TranscriptSchema)
+@authenticated
+def transcript(query: dict[str, Any], code: str) -> Any:
+    """Final captions: ``json`` in pages as for messages; ``vtt``, ``srt`` and ``txt`` whole, as a file."""
+    live, who, form = readable(code), principal(), query["format"]
+    if form == "json":
+        return segments(current_state().store, live, who, _window(query))
+    staff, group_id = live.is_staff(who), query.get("groupId")
+    found = [
+        {**entry.payload(live.record.code), "speaker": _name(live, entry)}
+        for entry in everything(current_state().store, live.id)
+        if entry.draft.event == "transcriptionUpdate"
+        and entry.is_for(who.user_id, staff)
+        and group_id in (None, entry.draft.data.get("groupId"))
+    ]
+    media_type, make = captions.FORMATS[form]
+    return _file(make(found), f"{media_type}; charset=utf-8", f"transcript-{live.record.code}.{form}")
+
+
+def _name(live: LiveSession, entry: Entry) -> str:
+    speaker: str = entry.draft.data["speakerId"]
+    return live.replica.known.get(speaker, [speaker])[0] or speaker
+
+
+@blueprint.route("/sessions/<code>/attendance", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.arguments(AttendanceQuery, location="query")
+@blueprint.response(200, AttendanceSchema)
+@authenticated
+def attendance(query: dict[str, Any], code: str) -> Any:
+    """Who was there, when, and for how long. For staff. ``format=csv``: the whole sheet as a file."""
+    live, limit, cursor = _of_staff(code), query["limit"], query["cursor"]
+    with live.lock:
+        rows = sheet(live.replica, int(time.time() * 1000), current_state().settings.late_after)
+    if query["format"] == "csv":
+        return _file(_csv(rows), "text/csv; charset=utf-8", f"attendance-{live.record.code}.csv")
+    shown, following = page_of(rows[cursor : cursor + limit + 1], cursor, limit)
+    return {"attendance": shown, "nextCursor": following}
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    """RFC 4180, with a header; what a user named is never a formula of the spreadsheet that opens it."""
+    sheet_file = io.StringIO()
+    writer = csv.writer(sheet_file)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        cells = [row[column] for column in COLUMNS]
+        writer.writerow([f"'{cell}" if str(cell).startswith(FORMULA) else cell for cell in cells])
+    return sheet_file.getvalue()
+
+
+@blueprint.route("/sessions/<code>/export", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.response(200, content_type="application/x-ndjson", description="The log, an entry a line")
+@authenticated
+def export(code: str) -> Response:
+    """The whole event log, oldest first, as JSON lines. For staff."""
+    live = _of_staff(code)
+    lines = _lines(everything(current_state().store, live.id))
+    first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
+
+    def whole() -> Iterator[bytes]:
+        yield first
+        yield from lines
+
+    return _file(whole(), "application/x-ndjson", f"session-{live.record.code}.jsonl")
+
+
+def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+    for entry in entries:
+        draft = entry.draft
+        line = {"seq": entry.seq, "epoch": entry.epoch, "timestamp": iso(entry.time), "event": draft.event}
+        line |= {"userId": draft.author, "audience": draft.audience, "data": draft.data}
+        if draft.members:
+            line["members"] = draft.members
+        if draft.id_field:
+            line[draft.id_field] = entry.id
+        yield codec.dumps(line) + b"\n"
+
+
+@blueprint.route("/sessions/<code>/transcriber", methods=["POST"])
+@documented(blueprint, 403, 404, 409)
+@blueprint.arguments(TranscriberSchema)
+@blueprint.response(200, TokensSchema)
+@authenticated
+def transcriber(body: dict[str, str], code: str) -> dict[str, Any]:
+    """A token for a program that captions this session and may do nothing else. For staff."""
+    state, live = current_state(), _of_staff(code)
+    if live.record.status == "ended":
+        raise ClassWavesError("SESSION_ENDED")
+    return tokens(state.tokens.transcriber(body["displayName"], live.id, state.settings.idle_days * 86400))
