@@ -11,8 +11,8 @@ import redis as redis_py
 from classwaves.live import LiveSession
 from classwaves.models import AuthSession, Draft, Entry, Principal, SessionRecord
 from classwaves.ring import Resume
-from classwaves.settings import Settings
 from classwaves.store.redis import RedisStore
+from tests.support.hubs import settings_of
 from tests.support.redis_server import RedisServer
 from tests.support.stores import Listener, join, message, new_session, say, seat
 from tests.support.stores import direct as direct
@@ -20,7 +20,7 @@ from tests.support.stores import proxy as proxy
 from tests.support.stores import shaky as shaky
 from tests.support.waiting import eventually
 
-SETTINGS = Settings.load({"SECRET_KEY": "s" * 40, "JWT_SECRET_KEY": "j" * 40}, {})
+SETTINGS = settings_of()
 TEACHER = Principal(AuthSession("login", "teacher", "Grace", "teacher"), float("inf"))
 
 

@@ -99,7 +99,9 @@ def test_joining_again_tells_again_and_nobody_else_hears(classroom: Classroom) -
 
 def test_a_message_has_every_documented_field(classroom: Classroom) -> None:
     teacher, student = classroom.teacher(), classroom.joined("Ada")
-    ack = student.say(classroom.code, "  Is this on? ✓ \U0001f600\n", clientMessageId="m1", replyTo="some-id")
+    question = teacher.say(classroom.code, "Can you hear me?")["messageId"]
+    student.take()
+    ack = student.say(classroom.code, "  Is this on? ✓ \U0001f600\n", clientMessageId="m1", replyTo=question)
     sent = student.take_only("messageReceived")
     assert teacher.take()[-1] == ("messageReceived", sent)
     assert TIMESTAMP.fullmatch(sent.pop("timestamp"))
@@ -112,7 +114,7 @@ def test_a_message_has_every_documented_field(classroom: Classroom) -> None:
         "messageId": ack["messageId"],
         "seq": ack["seq"],
         "clientMessageId": "m1",
-        "replyTo": "some-id",
+        "replyTo": question,
     }
 
 

@@ -29,14 +29,17 @@ class AppFactory(Protocol):
 
 @pytest.fixture
 def make_app() -> Iterator[AppFactory]:
-    """Return a factory of applications, in memory unless told otherwise, without rate limits, closed after the test.
+    """Return a factory of applications, in memory unless told otherwise, closed after the test.
+
+    They have no rate limits, and send each ephemeral event at once.
 
     Its keyword arguments are settings, e.g. ``make_app(CLASSWAVES_DEMO=True, REDIS_URL=redis_url)``.
     """
     made: list[Flask] = []
 
     def make(**config: Any) -> Flask:
-        app = create_app({"TESTING": True, "CLASSWAVES_RATELIMIT_ENABLED": False, **TEST_KEYS, **config})
+        usual = {"TESTING": True, "CLASSWAVES_RATELIMIT_ENABLED": False, "CLASSWAVES_EPHEMERAL_WINDOW": 0, **TEST_KEYS}
+        app = create_app({**usual, **config})
         made.append(app)
         return app
 

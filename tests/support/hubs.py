@@ -26,7 +26,8 @@ from tests.support.waiting import eventually
 def settings_of(**config: Any) -> Settings:
     """Return settings; ``settings_of(RENEW=0.1)`` is ``CLASSWAVES_RENEW``."""
     named = {f"CLASSWAVES_{name}": value for name, value in config.items()}
-    return Settings.load({**TEST_KEYS, "CLASSWAVES_RATELIMIT_ENABLED": False, **named}, {})
+    usual = {"CLASSWAVES_RATELIMIT_ENABLED": False, "CLASSWAVES_EPHEMERAL_WINDOW": 0}
+    return Settings.load({**TEST_KEYS, **usual, **named}, {})
 
 
 def principal(user: str = "ann", role: str = "student") -> Principal:
