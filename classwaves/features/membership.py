@@ -1,4 +1,4 @@
-"""Entering and leaving a session: ``joinSession``, with resume, and ``leaveSession``."""
+"""Entering and leaving a session: ``joinSession`` and ``syncSession``, with resume, and ``leaveSession``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class ResumeSchema(EventSchema):
 class JoinSchema(EventSchema):
     sessionCode = session_code()
     resume = fields.Nested(ResumeSchema, allow_none=True)
+
+
+class SyncSchema(ResumeSchema):
+    sessionCode = session_code()
 
 
 class LeaveSchema(EventSchema):
@@ -113,6 +117,15 @@ def _enter(context: Context, live: LiveSession, resume: Resume | None) -> dict[s
         snapshot = live.snapshot(context.principal, missed)
         live.enter(context.connection.sid, context.principal, snapshot)
         return {"seq": live.replica.seq, "epoch": live.replica.epoch, "recovered": missed is not None}
+
+
+@membership.event("syncSession", schema=SyncSchema, allow="participant", reads=True)
+def sync(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+    """Tell a socket that is in the session where things stand, and what it has missed: what ``sessionJoined`` has."""
+    live, resume = context.live, Resume(data["sinceSeq"], data["epoch"])
+    older = live.older(resume)
+    with live.lock:
+        return live.snapshot(context.principal, live.missed(context.principal, resume, older))
 
 
 @membership.event("leaveSession", schema=LeaveSchema, allow="connected", arguments=("sessionCode",))

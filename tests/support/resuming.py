@@ -51,6 +51,8 @@ class ResumingClient:
         """Of messages that were stored, by ``clientMessageId``."""
         self.refused: list[dict[str, Any]] = []
         """Errors of acks that said "not now"; those messages were repeated."""
+        self.rejected: dict[str, dict[str, Any]] = {}
+        """Errors of acks that said "no", by ``clientMessageId``."""
         self.events: list[tuple[str, Any]] = []
         """Everything that came, also of connections that are gone."""
         self.snapshots: list[dict[str, Any]] = []
@@ -62,7 +64,7 @@ class ResumingClient:
         self._urls = itertools.cycle(urls)
         self._random = random.Random(seed)
         self._lock = threading.RLock()
-        self._outbox: dict[str, str] = {}
+        self._outbox: dict[str, tuple[str, Message]] = {}  # by clientMessageId
         self._waiting: dict[int, tuple[str, float]] = {}  # number of an ack -> what for, since when
         self._due: dict[str, float] = {}  # what to repeat, and when
         self._numbers = itertools.count(1)
@@ -116,13 +118,23 @@ class ResumingClient:
 
     def say(self, text: str) -> str:
         """Send a message, now or when it can be, and return its ``clientMessageId``."""
+        return self.do("sendMessage", message=text)
+
+    def do(self, event: str, **fields: Any) -> str:
+        """Send an event that stores something, now or when it can be, and return its ``clientMessageId``."""
         with self._lock:
             name = f"m{next(self._names)}"
-            self._outbox[name] = text
+            self._outbox[name] = event, fields
             if self._joined:
                 with contextlib.suppress(OSError, websocket.WebSocketException):  # the reader will notice
                     self._transmit(name)
         return name
+
+    def cut(self) -> None:
+        """Lose the connection."""
+        with self._lock:
+            if self._socket:
+                self._socket.shutdown()
 
     # its thread
 
@@ -216,8 +228,8 @@ class ResumingClient:
         self._ask("join", "joinSession", self.code, *resume)
 
     def _transmit(self, name: str) -> None:
-        payload = {"sessionCode": self.code, "message": self._outbox[name], "clientMessageId": name}
-        self._ask(name, "sendMessage", payload)
+        event, fields = self._outbox[name]
+        self._ask(name, event, {"sessionCode": self.code, "clientMessageId": name, **fields})
 
     def _repeat_what_is_due(self) -> None:
         now = time.monotonic()
@@ -251,6 +263,7 @@ class ResumingClient:
             raise _Final(error["code"])
         else:
             del self._outbox[what]
+            self.rejected[what] = error
 
     # what the session says
 
