@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 from classwaves.errors import ERROR_CODES
+from classwaves.events import Event
+from classwaves.features import FEATURES
+from classwaves.rules import RULES
 from classwaves.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -61,7 +64,52 @@ def errors() -> str:
     )
 
 
-PAGES = {"configuration.md": configuration, "errors.md": errors}
+def events() -> str:
+    """The page as it is, with its tables of client events and of rules made anew."""
+    text = (DOCS / "events.md").read_text()
+    for name, table in (("client events", _client_events()), ("rules", _rules())):
+        begin, end = f"<!-- {name}: made by scripts/docs.py -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        text = before + begin + table + end + rest.split(end)[1]
+    return text
+
+
+def _client_events() -> str:
+    head = "| event | payload | who may | what it does |\n|---|---|---|---|\n"
+    return head + "".join(
+        f"| `{event.name}` | {_payload(event)} | {_who(event)} | {_sentence(event.handler.__doc__)} |\n"
+        for feature in FEATURES
+        for event in feature.events
+    )
+
+
+def _payload(event: Event) -> str:
+    fields = event.schema.fields
+    if event.arguments:
+        return ", ".join(f"`{name}{'' if fields[name].required else '?'}`" for name in event.arguments)
+    return "`{" + ", ".join(f"{name}{'' if field.required else '?'}" for name, field in fields.items()) + "}`"
+
+
+def _who(event: Event) -> str:
+    notes = [event.allow]
+    if event.active:
+        notes.append("while `active`")
+    if event.reads and event.allow != "connected":
+        notes.append("also when `ended`")
+    return ", ".join(notes)
+
+
+def _rules() -> str:
+    head = "| who may | means |\n|---|---|\n"
+    return head + "".join(f"| {name} | {_sentence(rule.__doc__)} |\n" for name, rule in RULES.items())
+
+
+def _sentence(doc: str | None) -> str:
+    """A docstring's first paragraph, its code marked as Markdown does."""
+    return " ".join((doc or "").split("\n\n")[0].split()).replace("``", "`")
+
+
+PAGES = {"configuration.md": configuration, "errors.md": errors, "events.md": events}
 
 
 def main() -> int:
