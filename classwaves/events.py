@@ -7,6 +7,7 @@ pipeline runs it.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 #: The field of every event that stores something by which its client may repeat it.
 KEY = "clientMessageId"
 
+#: How many levels a JSON value may have that a client makes up.
+MOST_NESTED = 64
+
 
 class Text(fields.String):
     """A string that UTF-8 can carry: no lone surrogates, which JSON lets through, and no NUL."""
@@ -35,9 +39,13 @@ class Text(fields.String):
         if isinstance(value, bytes):  # which marshmallow would decode
             raise self.make_error("invalid")
         text: str = super()._deserialize(value, attr, data, **kwargs)
-        if "\0" in text or not (text.isascii() or _is_unicode(text)):
+        if not _is_plain(text):
             raise ValidationError("Not a valid string.")
         return text
+
+
+def _is_plain(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or _is_unicode(text))
 
 
 def _is_unicode(text: str) -> bool:
@@ -46,6 +54,57 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class Flag(fields.Boolean):
+    """``true`` or ``false``, and nothing that could be read as one of them, such as 1."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Number(fields.Float):
+    """A finite number, and no text that could be read as one."""
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Json(fields.Field[Any]):
+    """Any JSON value that comes out of the log as it went in: nothing binary, no NaN, no text that is no UTF-8."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not _is_json(value, MOST_NESTED):
+            raise ValidationError("Not a valid JSON value.")
+        return value
+
+
+class JsonObject(Json):
+    """The same, an object."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("Not a valid object.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _is_json(value: Any, levels: int) -> bool:
+    if isinstance(value, str):
+        return _is_plain(value)
+    if isinstance(value, int | float):
+        try:
+            return math.isfinite(value)
+        except OverflowError:  # a whole number that is too large for most who read JSON
+            return False
+    if isinstance(value, dict):
+        return levels > 0 and all(_is_plain(key) and _is_json(item, levels - 1) for key, item in value.items())
+    if isinstance(value, list):
+        return levels > 0 and all(_is_json(item, levels - 1) for item in value)
+    return value is None
 
 
 class EventSchema(Schema):

@@ -419,11 +419,22 @@ class LiveSession:
         return any(self.replica.fence(name) > value for name, value in message.get("fences", {}).items())
 
     def say(
-        self, key: Hashable, event: str, data: Mapping[str, Any], audience: str = "all", members: Sequence[str] = ()
+        self,
+        key: Hashable,
+        event: str,
+        data: Callable[[], Mapping[str, Any]],
+        audience: str = "all",
+        members: Sequence[str] = (),
     ) -> None:
-        """Send something without a seq, with ``lock`` held. Of one key only the newest leaves in a window of time."""
-        payload = {"sessionCode": self.record.code, **data}
-        self._throttle.run((event, key), lambda: self.crowd.send(event, payload, audience, members))
+        """Send something without a seq, with ``lock`` held. Of one key only the newest leaves in a window of time.
+
+        :param data: makes the payload when it leaves.
+        """
+
+        def send() -> None:
+            self.crowd.send(event, {"sessionCode": self.record.code, **data()}, audience, members)
+
+        self._throttle.run((event, key), send)
 
     def forget(self, event: str, key: Hashable) -> None:
         """What :meth:`say` has kept for later under this key comes too late now."""

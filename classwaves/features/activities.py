@@ -91,8 +91,11 @@ def current(replica: Replica, user_id: str, staff: bool) -> dict[str, Any] | Non
     return without_key(shown) | mine
 
 
-def _progress(replica: Replica) -> dict[str, int]:
-    return {"responded": len(replica.state["activity"]["responses"]), "participants": len(replica.students())}
+def _progress(replica: Replica) -> dict[str, Any]:
+    """How many have answered, and of how many, at this moment."""
+    activity = replica.state["activity"]
+    progress = {"responded": len(activity["responses"]), "participants": len(replica.students())}
+    return {"activityId": activity["activityId"], **progress}
 
 
 @follows("activityResponse")
@@ -100,7 +103,7 @@ def _tell_progress(live: LiveSession, entry: Entry) -> None:
     activity_id = entry.draft.data["activityId"]
     activity = live.replica.state.get("activity")
     if activity and activity["activityId"] == activity_id:
-        live.say(activity_id, "activityProgress", {"activityId": activity_id, **_progress(live.replica)})
+        live.say("", "activityProgress", lambda: _progress(live.replica))
 
 
 # the events

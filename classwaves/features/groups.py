@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature, Flag, StoredEvent, Text, identifier
 from ..models import Draft, Entry
 from ..replica import Replica, fold, snapshot
 from ..rules import forbidden
@@ -169,7 +169,7 @@ class DeleteSchema(GroupSchema):
 
 
 class ReadySchema(GroupSchema):
-    ready = fields.Boolean(required=True, truthy={True}, falsy={False})
+    ready = Flag(required=True)
 
 
 class AssignSchema(StoredEvent):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature, Flag, StoredEvent, Text, identifier
 from ..models import Draft
 from ..rules import forbidden
 from .chat import any_message
@@ -29,7 +29,7 @@ class RemoveSchema(StoredEvent):
 
 
 class MuteSchema(RemoveSchema):
-    muted = fields.Boolean(required=True, truthy={True}, falsy={False})
+    muted = Flag(required=True)
 
 
 class ModeSchema(StoredEvent):

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from ..events import Context, Feature, SessionEvent, identifier
+from ..events import Context, Feature, SessionEvent, StoredEvent, identifier
 from ..live import LiveSession, hears
 from .chat import any_message
 from .groups import group_audience
@@ -20,7 +20,7 @@ class TypingSchema(SessionEvent):
     groupId = identifier()
 
 
-class ReadSchema(SessionEvent):
+class ReadSchema(StoredEvent):
     messageId = identifier(required=True)
 
 
@@ -60,7 +60,7 @@ def _end_typing(live: LiveSession, key: tuple[str, str], data: dict[str, Any]) -
 def _tell(live: LiveSession, key: tuple[str, str], data: dict[str, Any], typing: bool) -> None:
     user_id, group_id = key
     payload = {"userId": user_id, "isTyping": typing, **({"groupId": group_id} if group_id else {})}
-    live.say(key, "typingUpdated", payload, "group" if group_id else "all", data.get("members", ()))
+    live.say(key, "typingUpdated", lambda: payload, "group" if group_id else "all", data.get("members", ()))
 
 
 @signs.event("markRead", schema=ReadSchema, allow="participant")
@@ -77,4 +77,4 @@ def mark_read(context: Context, data: dict[str, Any]) -> dict[str, Any]:
 def _on_read(live: LiveSession, message: dict[str, Any]) -> None:
     user_id, message_id = message["user"], message["data"]["messageId"]
     live.cursors[user_id] = message_id
-    live.say(user_id, "readReceiptUpdated", {"userId": user_id, "messageId": message_id})
+    live.say(user_id, "readReceiptUpdated", lambda: {"userId": user_id, "messageId": message_id})

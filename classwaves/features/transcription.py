@@ -100,8 +100,9 @@ def publish_segment(context: Context, data: dict[str, Any]) -> dict[str, Any]:
 
     What comes for a closed segment, or with a lower revision, is dropped; the ack then says ``stale: true``.
     """
-    context.rely(FENCE)
     replica, final = context.live.replica, data["isFinal"]
+    if final:
+        context.rely(FENCE)
     audience, members = _audience(context, data)
     if data["segmentId"] in replica.state.get("segments", ()):
         return context.first_answer() or {"stale": True}
@@ -119,8 +120,9 @@ def publish_segment(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     if data["revision"] <= _revision(context.live, data["segmentId"]):
         return {"stale": True}
     if revived:
-        context.publish_all(revived)
         context.rely(FENCE)
+        context.publish_all(revived)
+        context.rely(FENCE)  # which this has moved itself
     context.signal("interim", {"payload": payload, "audience": audience, "members": members})
     return {}
 
@@ -202,7 +204,7 @@ def _on_interim(live: LiveSession, message: dict[str, Any]) -> None:
     if len(seen) > SEGMENTS:  # segments that nobody ever closed
         del seen[next(iter(seen))]
     shown = {**payload, "timestamp": iso(int(time.time() * 1000))}
-    live.say(segment_id, "transcriptionUpdate", shown, message["data"]["audience"], message["data"]["members"])
+    live.say(segment_id, "transcriptionUpdate", lambda: shown, message["data"]["audience"], message["data"]["members"])
 
 
 @hears("alive")
