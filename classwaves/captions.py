@@ -5,10 +5,14 @@ A caption is what ``transcriptionUpdate`` has, with ``speaker``, a name to be sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Caption = Mapping[str, Any]
+
+#: What SubRip, which knows no escapes, would take for the times of a cue.
+ARROW = re.compile("--+>")
 
 
 def in_order(captions: Iterable[Caption]) -> list[Caption]:
@@ -28,7 +32,8 @@ def webvtt(captions: Iterable[Caption]) -> str:
 def subrip(captions: Iterable[Caption]) -> str:
     """A SubRip file (.srt)."""
     return "\n".join(
-        f"{number}\n{_span(caption, ',')}\n{_plain(caption)}\n" for number, caption in enumerate(in_order(captions), 1)
+        f"{number}\n{_span(caption, ',')}\n{ARROW.sub('->', _plain(caption))}\n"
+        for number, caption in enumerate(in_order(captions), 1)
     )
 
 
@@ -46,8 +51,7 @@ FORMATS: dict[str, tuple[str, Callable[[Iterable[Caption]], str]]] = {
 
 
 def _plain(caption: Caption) -> str:
-    # an arrow would be read as the times of a cue
-    return f"{_line(caption['speaker'])}: {_line(caption['text'])}".replace("-->", "->")
+    return f"{_line(caption['speaker'])}: {_line(caption['text'])}"
 
 
 def _line(words: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .connections import Emitter, Member, Silence
-from .models import Principal, addressed
+from .models import Principal
 
 
 class Crowd:
@@ -17,6 +17,8 @@ class Crowd:
 
     def __init__(self, session_id: str, emitter: Emitter) -> None:
         self.members: dict[str, Member] = {}
+        self._by_user: dict[str, list[str]] = {}
+        self._staff: dict[str, None] = {}  # in the order in which they came
         self.room = f"session:{session_id}"
         self.staff_room = f"session:{session_id}:staff"
         self._emitter = emitter
@@ -26,15 +28,29 @@ class Crowd:
         self._emitter = Silence()
 
     def enter(self, sid: str, principal: Principal, staff: bool) -> None:
+        if sid not in self.members:
+            self._by_user.setdefault(principal.user_id, []).append(sid)
         self.members[sid] = Member(principal, staff)
         self._emitter.enter(sid, self.room)
         if staff:
-            self._emitter.enter(sid, self.staff_room)
+            self._promote(sid)
 
     def remove(self, sid: str) -> None:
-        if self.members.pop(sid, None):
+        if member := self.members.pop(sid, None):
+            mine = self._by_user[member.principal.user_id]
+            mine.remove(sid)
+            if not mine:
+                del self._by_user[member.principal.user_id]
             self._emitter.leave(sid, self.room)
-            self._emitter.leave(sid, self.staff_room)
+            self._demote(sid)
+
+    def _promote(self, sid: str) -> None:
+        self._staff[sid] = None
+        self._emitter.enter(sid, self.staff_room)
+
+    def _demote(self, sid: str) -> None:
+        self._staff.pop(sid, None)
+        self._emitter.leave(sid, self.staff_room)
 
     def sort(self, is_staff: Callable[[Principal], bool]) -> None:
         """Who is staff may have changed."""
@@ -42,11 +58,10 @@ class Crowd:
             staff = is_staff(member.principal)
             if staff != member.staff:
                 member.staff = staff
-                (self._emitter.enter if staff else self._emitter.leave)(sid, self.staff_room)
+                (self._promote if staff else self._demote)(sid)
 
     def sockets_of(self, user_ids: Iterable[str]) -> list[str]:
-        wanted = set(user_ids)
-        return [sid for sid, member in self.members.items() if member.principal.user_id in wanted]
+        return [sid for user_id in user_ids for sid in self._by_user.get(user_id, ())]
 
     def tell(self, sids: Sequence[str], event: str, payload: dict[str, Any]) -> None:
         """Send something to these sockets alone."""
@@ -64,7 +79,7 @@ class Crowd:
     ) -> None:
         """Send one payload to the staff in an audience and another one to everybody else in it."""
         to = self._recipients(audience, members)
-        mine = [sid for sid, member in self.members.items() if member.staff]
+        mine = list(self._staff)
         if not isinstance(to, str):
             mine = [sid for sid in mine if sid in to]
         if mine:
@@ -77,8 +92,6 @@ class Crowd:
             return self.room
         if audience == "staff":
             return self.staff_room
-        return [
-            sid
-            for sid, member in self.members.items()
-            if addressed(audience, members, member.principal.user_id, member.staff)
-        ]
+        if audience == "group":
+            return list({**self._staff, **dict.fromkeys(self.sockets_of(members))})
+        return self.sockets_of(members) if audience == "user" else []

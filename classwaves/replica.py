@@ -125,7 +125,7 @@ class Replica:
     def is_staff(self, user_id: str) -> bool:
         """Whether somebody who has ever joined is the owner, a co-teacher or an admin."""
         role = self.known[user_id][1] if user_id in self.known else ""
-        return self.record is not None and role != TRANSCRIBER and self.record.is_staff(user_id, role)
+        return self.record is not None and self.record.is_staff(user_id, role)
 
     def students(self) -> list[str]:
         """The participants who are not staff, in the order in which they joined; programs that caption do not count."""

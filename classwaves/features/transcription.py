@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from itertools import islice
@@ -9,12 +10,14 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from ..errors import ClassWavesError, StoreUnavailable
+from ..errors import ClassWavesError, StaleFence, StoreUnavailable
 from ..events import Context, Feature, StoredEvent, Text, identifier
 from ..live import LiveSession, adopts, follows, hears
 from ..models import Draft, Entry, iso
 from ..replica import Replica, fold, snapshot
 from .groups import group_audience, group_of
+
+logger = logging.getLogger(__name__)
 
 transcription = Feature("transcription")
 
@@ -264,7 +267,9 @@ def _look_after(live: LiveSession, stream_id: str, seq: int) -> None:
     draft = Draft("transcriptionStatus", data, stream["userId"], bumps=(FENCE,))
     try:
         live.store.append(live.id, [draft], dedupe=f"-stall:{stream_id}:{seq}", fences={FENCE: fence})
+    except StaleFence:  # a text came meanwhile
+        live.later(1.0, lambda: _look_after(live, stream_id, seq))
     except StoreUnavailable:
         raise  # the scheduler tries again
-    except Exception:  # a text came meanwhile, or the session is gone: look again
-        live.later(1.0, lambda: _look_after(live, stream_id, seq))
+    except ClassWavesError as error:
+        logger.info("a stalled transcription could not be told of: %s", error.code)
