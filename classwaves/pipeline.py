@@ -154,7 +154,8 @@ def _details(messages: Any) -> dict[str, Any]:
     """What is wrong with which field, without repeating at length what a client made up."""
     if not isinstance(messages, dict):
         return {"_schema": messages}
-    return {printable(name): messages[name] for name in list(messages)[:DETAILS]}
+    named = {printable(name): messages[name] for name in list(messages)[:DETAILS]}
+    return {name: _details(about) if isinstance(about, dict) else about for name, about in named.items()}
 
 
 def printable(name: Any) -> str:

@@ -12,7 +12,7 @@ from marshmallow import fields, validate
 
 from .. import codec
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature, Json, JsonObject, StoredEvent, Text, identifier
 from ..live import LiveSession, follows
 from ..models import Entry
 from ..replica import Replica, fold, snapshot, view
@@ -35,13 +35,13 @@ class ActivitySchema(StoredEvent):
     activityId = identifier(required=True)
     activityType = Text(required=True, validate=validate.Length(1, 64))
     status = Text(required=True, validate=validate.OneOf(["started", "paused", "completed"]))
-    data = fields.Dict(keys=Text())
+    data = JsonObject()
     expectedVersion = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
 
 
 class ResponseSchema(StoredEvent):
     activityId = identifier(required=True)
-    data = fields.Raw(required=True)
+    data = Json(required=True)
     clientId = identifier(required=True)
 
 

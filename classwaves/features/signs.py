@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from marshmallow import fields
-
-from ..events import Context, Feature, SessionEvent, StoredEvent, identifier
+from ..events import Context, Feature, Flag, SessionEvent, StoredEvent, identifier
 from ..live import LiveSession, hears
 from .chat import any_message
 from .groups import group_audience
@@ -16,7 +14,7 @@ signs = Feature("signs")
 
 
 class TypingSchema(SessionEvent):
-    isTyping = fields.Boolean(required=True, truthy={True}, falsy={False})
+    isTyping = Flag(required=True)
     groupId = identifier()
 
 

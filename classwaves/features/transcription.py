@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature, Flag, Number, StoredEvent, Text, identifier
 from ..live import LiveSession, adopts, follows, hears
 from ..models import Draft, Entry, iso
 from ..replica import Replica, fold, snapshot
@@ -38,11 +38,11 @@ class SegmentSchema(StoredEvent):
     segmentId = identifier(required=True)
     revision = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
     text = Text(required=True, validate=validate.Length(1, 4000))
-    isFinal = fields.Boolean(required=True, truthy={True}, falsy={False})
+    isFinal = Flag(required=True)
     startMs = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
     endMs = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
     speakerId = Text(validate=validate.Length(1, 128))
-    confidence = fields.Float(allow_nan=False, validate=validate.Range(0, 1))
+    confidence = Number(validate=validate.Range(0, 1))
     language = Text(validate=validate.Regexp(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*\Z"))
 
     @validates_schema
@@ -56,7 +56,7 @@ class StreamSchema(StoredEvent):
 
 
 class StopSchema(StreamSchema):
-    failed = fields.Boolean(truthy={True}, falsy={False})
+    failed = Flag()
     reason = Text(validate=validate.Length(1, 200))
 
 
