@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support.apps import AppFactory
+from tests.support.payloads import DEEP, HUGE, NO_TEXT, refused_all
 from tests.support.tabs import Classroom, Tab, open_classroom
-
-NO_TEXT = [None, 7, 1.5, True, [], ["a"], {}, {"a": "b"}, b"bytes", "", "a\0b", "a\ud800b", "\udfff"]
-HUGE = 10**90
-DEEP: Any = "x"
-for _ in range(100):
-    DEEP = [DEEP]
 
 EMOJI = "\U0001f600"
 """One character, four bytes."""
@@ -25,20 +20,6 @@ def pair(make_app: AppFactory) -> tuple[Classroom, Tab, Tab]:
     pair = classroom.joined("Ada"), classroom.joined("Bob")
     pair[0].take()
     return classroom, *pair
-
-
-def refused_all(pair: tuple[Classroom, Tab, Tab], event: str, payloads: list[Any], field: str) -> None:
-    """See that each payload (a tuple: the arguments) is refused in the field's name, and that no harm is done."""
-    classroom, tab, witness = pair
-    for payload in payloads:
-        args = payload if isinstance(payload, tuple) else (payload,)
-        error = tab.refused(event, *args)
-        assert error["code"] == "INVALID_PAYLOAD", (args, error)
-        assert list(error["details"]) == [field], (args, error)
-    assert witness.take() == []
-    tab.say(classroom.code, "still here")
-    tab.take_only("messageReceived")
-    assert witness.take_only("messageReceived")["message"] == "still here"
 
 
 def test_a_session_code_of_any_event(pair: tuple[Classroom, Tab, Tab]) -> None:
