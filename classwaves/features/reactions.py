@@ -18,8 +18,10 @@ reactions = Feature("reactions")
 #: How many different emoji one message may have.
 MOST = 50
 
-#: One grapheme (UAX 29) that is a picture, a flag or a keycap (UTS 51), by what its code points are.
-EMOJI = regex.compile(r"(?=.*(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3))\X")
+#: A picture, how it looks or its skin, and what makes it the flag of a region (UTS 51, ED-14c).
+_PICTURE = r"\p{Extended_Pictographic}[\uFE0E\uFE0F]?\p{Emoji_Modifier}?(?:[\U000E0020-\U000E007E]+\U000E007F)?"
+#: A flag, a keycap, or pictures that are joined to one; nothing else, although graphemes may have letters on them.
+EMOJI = regex.compile(rf"\p{{Regional_Indicator}}{{2}}|[0-9#*]\uFE0F?\u20E3|{_PICTURE}(?:\u200D{_PICTURE})*")
 
 
 class Emoji(Text):
