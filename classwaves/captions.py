@@ -23,7 +23,7 @@ def in_order(captions: Iterable[Caption]) -> list[Caption]:
 def webvtt(captions: Iterable[Caption]) -> str:
     """A WebVTT file, a cue for each caption, in which the speaker has a voice."""
     cues = [
-        f"{number}\n{_span(caption, '.')}\n<v {_escaped(caption['speaker'])}>{_escaped(caption['text'])}\n"
+        f"{number}\n{_span(caption, '.')}\n<v {_voice(caption)}>{_escaped(caption['text'])}\n"
         for number, caption in enumerate(in_order(captions), 1)
     ]
     return "\n".join(["WEBVTT\n", *cues])
@@ -61,6 +61,12 @@ def _line(words: str) -> str:
 
 def _escaped(words: str) -> str:
     return _line(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _voice(caption: Caption) -> str:
+    """The speaker within the tag of a voice, whose end must not look like an arrow."""
+    name = _escaped(caption["speaker"])
+    return f"{name} " if name.endswith("--") else name
 
 
 def _span(caption: Caption, point: str) -> str:

@@ -131,6 +131,10 @@ class Replica:
         """The participants who are not staff, in the order in which they joined; programs that caption do not count."""
         return [p.user_id for p in self.participants.values() if p.role != TRANSCRIBER and not self.is_staff(p.user_id)]
 
+    def captioners(self) -> int:
+        """How many programs that caption have a place in the roster, where they are in nobody's way."""
+        return sum(participant.role == TRANSCRIBER for participant in self.participants.values())
+
     def fence(self, name: str) -> int:
         """The value that an append relying on this fence must name."""
         return self.fences.get(name, 0)

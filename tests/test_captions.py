@@ -28,6 +28,7 @@ NASTY = [
     "-->",
     "--->",
     "---->-->",
+    "Ada --",
     "00:00:01.000 --> 00:00:02.000",
     "one\n\ntwo",
     "one\r\n\r\ntwo\rthree",
@@ -107,7 +108,7 @@ def test_a_webvtt_file_has_every_cue_with_its_times_speaker_and_words(given: lis
         (line,) = cue.lines
         assert line.startswith("<v ")
         speaker, _, words = line.removeprefix("<v ").partition(">")
-        assert html.unescape(speaker) == one_line(one["speaker"])
+        assert html.unescape(speaker.rstrip()) == one_line(one["speaker"])
         assert "<" not in words and ">" not in words, "no other tag"
         assert html.unescape(words) == one_line(one["text"])
 
@@ -318,4 +319,4 @@ def test_a_browser_shows_every_caption_as_it_was_said(open_lesson: Callable[...,
     for number, (cue, text) in enumerate(zip(cues, said, strict=True)):
         assert (cue["start"], cue["end"]) == (3600 * number, 3600 * number + 0.9), json.dumps(cue)
         assert cue["text"] == one_line(text)
-        assert cue["voices"] == [one_line(text[:100])]
+        assert [voice.strip() for voice in cue["voices"]] == [one_line(text[:100])]

@@ -253,7 +253,7 @@ def _look_after(live: LiveSession, stream_id: str, seq: int) -> None:
     """Is this stream, which was started by the entry ``seq``, still alive?"""
     with live.lock:
         stream = live.replica.state.get("streams", {}).get(stream_id)
-        if stream is None or stream["seq"] != seq or live.closed:
+        if stream is None or stream["seq"] != seq or live.closed or live.record.status == "ended":
             return
         left = live.transient["streams"][stream_id] + live.settings.stall_after - time.monotonic()
         participant = live.replica.participants.get(stream["userId"])
