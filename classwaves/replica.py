@@ -112,10 +112,10 @@ class Replica:
         if entry.seq != self.seq + 1:
             raise ValueError(f"entry {entry.seq} does not follow {self.seq}")
         self.seq = entry.seq
-        for name in entry.draft.bumps:
-            self.fences[name] = entry.seq
         for function in FOLDS.get(entry.draft.event, ()):
             function(self, entry)
+        for name in entry.draft.bumps:  # last: who has noted a fence, and then looks, sees what has moved it
+            self.fences[name] = entry.seq
 
     def shown(self, entry: Entry, code: str, staff: bool) -> dict[str, Any]:
         """An entry's payload as this role sees it now."""

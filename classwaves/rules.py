@@ -41,11 +41,14 @@ def forbidden(reason: str, message: str | None = None) -> ClassWavesError:
 def check(context: Context) -> None:
     """Refuse what the event's rule does not allow.
 
-    :raises ClassWavesError: ``SESSION_ENDED``, ``FORBIDDEN``, ``SESSION_NOT_ACTIVE``, in this order.
+    :raises ClassWavesError: ``SESSION_ENDED``, ``NOT_IN_SESSION``, ``FORBIDDEN``, ``SESSION_NOT_ACTIVE``, in this
+        order.
     """
     event, status = context.event, context.live.record.status
     if status == "ended" and not event.reads:
         raise ClassWavesError("SESSION_ENDED")
+    if context.principal.user_id in context.live.replica.removed:  # since the look-up of what this socket has joined
+        raise ClassWavesError("NOT_IN_SESSION")
     if context.principal.is_transcriber and event.allow != "captioner":
         raise forbidden("scope", "This token is for captions alone")
     if not RULES[event.allow](context):
