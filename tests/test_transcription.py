@@ -757,7 +757,7 @@ def robot_token(classroom: Classroom, request: pytest.FixtureRequest) -> str:
 
 
 #: What a schema cannot tell that it asks for.
-SPECIAL = {
+SPECIAL: dict[str, dict[str, Any]] = {
     "assignGroups": {"count": 1},
     "addReaction": {"emoji": "\U0001f44d"},
     "removeReaction": {"emoji": "\U0001f44d"},
@@ -781,7 +781,7 @@ def payload_of(event: Event, code: str) -> dict[str, Any]:
             payload[name] = 1
         else:
             payload[name] = code if name == "sessionCode" else "x"
-    payload.update(SPECIAL.get(event.name) or {})
+    payload |= SPECIAL.get(event.name, {})
     assert event.schema.validate(payload) == {}, f"add what {event.name} needs to SPECIAL"
     return payload
 

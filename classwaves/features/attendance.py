@@ -25,6 +25,9 @@ def _note_status(replica: Replica, entry: Entry) -> None:
 
 @fold("participantChanged")
 def _note_change(replica: Replica, entry: Entry) -> None:
+    """Until the end: a seat that is taken again afterwards, because the store was away, is no attendance."""
+    if "endedAt" in _sheet(replica):
+        return
     users, user_id = _sheet(replica)["users"], entry.draft.author
     participant = replica.participants.get(user_id)
     if participant is not None and participant.connected:
