@@ -20,7 +20,7 @@ from .models import Entry, Principal, SessionRecord, iso
 from .replica import FOLD_VERSION, SNAPSHOTS, VIEWS, Replica
 from .ring import Resume, Ring
 from .settings import Settings
-from .store.base import Checkpoint, Loaded, Store
+from .store.base import Checkpoint, Loaded, Store, cursor_news
 from .throttle import Throttle
 
 logger = logging.getLogger(__name__)
@@ -328,14 +328,15 @@ class LiveSession:
             self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
 
     def _refresh_statuses(self) -> None:
-        """What was said of statuses while the feed was away was missed."""
+        """What was said of statuses and of reading while the feed was away was missed."""
         loaded = self.store.load(self.id, FOLD_VERSION)
         if loaded:
             self._renumbered(loaded.epoch)  # another replica may have found a loss
         with self.lock:
             before = {user_id: self.status_of(user_id) for user_id in self.replica.participants}
             self.statuses = loaded.statuses if loaded else {}
-            self.cursors = loaded.cursors if loaded else {}
+            for user_id, message_id in (loaded.cursors if loaded else {}).items():
+                self.on_ephemeral(cursor_news(user_id, message_id))
             for user_id, status in before.items():
                 if self.status_of(user_id) != status:
                     self.announce(user_id, self.status_of(user_id), int(time.time() * 1000))

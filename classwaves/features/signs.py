@@ -7,6 +7,7 @@ from typing import Any
 
 from ..events import Context, Feature, Flag, SessionEvent, StoredEvent, identifier
 from ..live import LiveSession, hears
+from ..models import seq_of
 from .chat import any_message
 from .groups import group_audience
 
@@ -34,24 +35,28 @@ def typing(context: Context, data: dict[str, Any]) -> None:
 @hears("typing")
 def _on_typing(live: LiveSession, message: dict[str, Any]) -> None:
     """Tell of it, and on each worker remember when it is over."""
-    typists: dict[tuple[str, str], float] = live.transient.setdefault("typing", {})
+    typists: dict[tuple[str, str], tuple[float, dict[str, Any]]] = live.transient.setdefault("typing", {})
     data, key = message["data"], (message["user"], message["data"].get("groupId", ""))
     if data["isTyping"]:
         if key not in typists:
-            live.later(live.settings.typing_timeout, lambda: _end_typing(live, key, data))
-        typists[key] = time.monotonic() + live.settings.typing_timeout
+            live.later(live.settings.typing_timeout, lambda: _end_typing(live, key))
+        typists[key] = time.monotonic() + live.settings.typing_timeout, data
     else:
         typists.pop(key, None)
     _tell(live, key, data, data["isTyping"])
 
 
-def _end_typing(live: LiveSession, key: tuple[str, str], data: dict[str, Any]) -> None:
+def _end_typing(live: LiveSession, key: tuple[str, str]) -> None:
+    """Tell that it is over to whom it was told last: a group may have others in it by then."""
     with live.lock:
         typists = live.transient["typing"]
-        left = typists.get(key, 0.0) - time.monotonic()
-        if left > 0:
-            live.later(left, lambda: _end_typing(live, key, data))
-        elif typists.pop(key, None):
+        if key not in typists:
+            return
+        until, data = typists[key]
+        if (left := until - time.monotonic()) > 0:
+            live.later(left, lambda: _end_typing(live, key))
+        else:
+            del typists[key]
             _tell(live, key, data, False)
 
 
@@ -74,5 +79,7 @@ def mark_read(context: Context, data: dict[str, Any]) -> dict[str, Any]:
 @hears("read")
 def _on_read(live: LiveSession, message: dict[str, Any]) -> None:
     user_id, message_id = message["user"], message["data"]["messageId"]
+    if seq_of(message_id) <= seq_of(live.cursors.get(user_id, "")):
+        return  # the session was loaded since it was sent
     live.cursors[user_id] = message_id
     live.say(user_id, "readReceiptUpdated", lambda: {"userId": user_id, "messageId": message_id})
