@@ -272,6 +272,7 @@ def test_a_log_made_by_hand_gives_the_same_sheet() -> None:
         (2, Draft("sessionStatusChanged", {"status": "active", "previousStatus": "created"})),
         (4, participant_fact("ada", "disconnected")),
         (7, participant_fact("ada", "returned")),
+        (8, participant_fact("ada", "returned")),  # which she had already
         (8, participant_fact("bob", "joined", displayName="Bob", role="student")),
         (9, participant_fact("bob", "left")),
         (9, Draft("messageReceived", {"message": "hi"}, "ada")),
