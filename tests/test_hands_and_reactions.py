@@ -12,7 +12,7 @@ from classwaves.connections import Connection
 from classwaves.features.chat import KEPT, SPARE
 from classwaves.features.reactions import EMOJI, MOST, reacted
 from classwaves.live import folded
-from classwaves.models import Draft, Entry, SessionRecord
+from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.replica import FOLD_VERSION, Replica
 from classwaves.store import MemoryStore
 from tests.support.apps import AppFactory
@@ -21,8 +21,10 @@ from tests.support.stores import LIMITS, message, new_session
 from tests.support.tabs import Classroom, Received, Tab, open_classroom
 
 THUMB, HEART = "\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}\ufe0f"
-STEPS = st.tuples(st.integers(0, 2), st.sampled_from([THUMB, HEART, "\N{SEEDLING}"]), st.booleans())
-"""Which of three users adds, or removes, which emoji."""
+STEPS = st.tuples(
+    st.integers(0, 2), st.sampled_from([THUMB, HEART, "\N{SEEDLING}"]), st.booleans(), st.sampled_from([0, 0, 1])
+)
+"""Which of three users adds, or removes, which emoji, and whether the request has an id, so that it is always kept."""
 
 Tabs = dict[str, Tab]
 Payload = dict[str, Any]
@@ -215,25 +217,24 @@ def school() -> Iterator[tuple[Worker, SessionRecord, list[Connection]]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.sampled_from([THUMB, HEART, "\N{SEEDLING}"]), st.booleans()), max_size=25)
-)
+@given(st.lists(STEPS, max_size=25))
 def test_counts_are_right_after_any_steps(
-    school: tuple[Worker, SessionRecord, list[Connection]], steps: list[tuple[int, str, bool]]
+    school: tuple[Worker, SessionRecord, list[Connection]], steps: list[tuple[int, str, bool, int]]
 ) -> None:
     worker, session, people = school
     said = worker.say(people[0], session, "react to this")
     about, expected = {"sessionCode": session.code, "messageId": said["messageId"]}, dict[str, set[int]]()
     worker.sockets.inbox.clear()
-    for who, emoji, add in steps:
+    for who, emoji, add, named in steps:
         users = expected.setdefault(emoji, set())
         changes = (who in users) != add
         (users.add if add else users.discard)(who)
-        ack = worker.send(people[who], "addReaction" if add else "removeReaction", {**about, "emoji": emoji})
+        reaction = {**about, "emoji": emoji, **({"clientMessageId": new_id()} if named else {})}
+        ack = worker.send(people[who], "addReaction" if add else "removeReaction", reaction)
         assert ack["ok"], ack
-        assert ("seq" in ack) == changes
+        assert ("seq" in ack) == (changes or bool(named))
         told = worker.sockets.of("cid", "reactionUpdated")
-        if changes:
+        if "seq" in ack:
             assert (told[-1]["emoji"], told[-1]["count"], told[-1]["seq"]) == (emoji, len(users), ack["seq"])
     counts = {emoji: len(users) for emoji, users in expected.items() if users}
     page = worker.send(people[1], "fetchHistory", {"sessionCode": session.code, "limit": 1})
