@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classwaves.throttle import Throttle
@@ -173,6 +173,7 @@ def test_within_one_window_the_first_of_each_key_runs_and_no_other(keys: list[st
     assert len(bench.asked) == min(len(keys), 1)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_after_the_window_the_newest_of_each_key_runs(before: list[str], after: list[str]) -> None:
     """A window that may have ended already: each runs, or the newest of those that waited; the newest always does."""

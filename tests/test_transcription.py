@@ -704,6 +704,7 @@ def test_texts_reach_the_sockets_of_other_workers_and_a_segment_is_closed_there_
     stale = {"ok": True, "stale": True}
     assert b.send(other, "publishTranscription", segment(record.code, revision=2, text="also two")) == stale
     assert "seq" in b.send(other, "publishTranscription", segment(record.code, revision=3, text="3", isFinal=True))
+    a.sockets.gets("grace", UPDATE, 2)
     assert a.send(grace, "publishTranscription", segment(record.code, revision=4, text="four")) == stale
     assert a.send(grace, "publishTranscription", segment(record.code, revision=5, isFinal=True)) == stale
     for worker, sid in [(a, "grace"), (b, "other tab"), (b, "bob")]:
