@@ -7,6 +7,7 @@ import pytest
 
 from classwaves.models import SessionRecord
 from classwaves.store import MemoryStore
+from classwaves.store.base import cursor_news
 from classwaves.store.redis import RedisStore
 from tests.support.apps import AppFactory
 from tests.support.hubs import Worker
@@ -304,3 +305,17 @@ def test_receipts_that_were_missed_are_told_when_the_feed_is_back(
     told = cut_off.sockets.gets("ann", "readReceiptUpdated", 2)
     assert [data["messageId"] for data in told] == [ids[0], ids[2]]
     assert receipts(cut_off, session, ann) == {"bob": ids[2]}
+
+
+def test_a_receipt_that_a_snapshot_was_ahead_of_is_not_told(make_store: StoreFactory, workers: list[Worker]) -> None:
+    """The session was loaded after somebody read on, and before the feed brought the word of it."""
+    workers.append(worker := Worker(make_store()))
+    session = new_session(worker.store)
+    ann = worker.joined(session, "ann")
+    ids = [worker.say(ann, session, text)["messageId"] for text in "ab"]
+    read(worker, session, ann, ids[1])
+    worker.sockets.gets("ann", "readReceiptUpdated", 1)
+    for message_id in ids:
+        worker.hub.on_ephemeral(session.id, cursor_news("ann", message_id))
+    assert len(worker.sockets.of("ann", "readReceiptUpdated")) == 1
+    assert receipts(worker, session, ann) == {"ann": ids[1]}
