@@ -154,7 +154,7 @@ class Event:
     :param active: the session must be ``active``.
     :param exclusive: it reads what it changes, such as a group's members: those of one session take turns on a worker,
         and each sees what the one before it has changed.
-    :param key: a field of the payload that may stand for ``clientMessageId``, for this event alone.
+    :param key: fields of the payload that may stand for ``clientMessageId``, for this event alone.
     :param overlaps: while its append is under way, the next event of the same client may begin, if it overlaps too.
         For events that clients send in bursts. Their order in the log stays.
     """
@@ -167,13 +167,13 @@ class Event:
     reads: bool = False
     active: bool = False
     exclusive: bool = False
-    key: str = ""
+    key: tuple[str, ...] = ()
     overlaps: bool = False
 
     def dedupe_key(self, data: dict[str, Any]) -> str | None:
         """Take from a payload what makes it safe to repeat."""
         given: str | None = data.pop(KEY, None)
-        return given or (f"{self.name}:{data[self.key]}" if self.key else None)
+        return given or ("\0".join([self.name, *(data[name] for name in self.key)]) if self.key else None)
 
 
 class Feature:
@@ -193,7 +193,7 @@ class Feature:
         reads: bool = False,
         active: bool = False,
         exclusive: bool = False,
-        key: str = "",
+        key: Sequence[str] = (),
         overlaps: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
@@ -205,7 +205,7 @@ class Feature:
 
         def register(handler: Handler) -> Handler:
             self.events.append(
-                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
+                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, tuple(key), overlaps)
             )
             return handler
 

@@ -270,6 +270,15 @@ def test_responses_reach_staff_with_names_and_progress_reaches_everybody(room: C
     assert told(room, "Cyd").items() >= {"responded": 2, "participants": 3}.items()
 
 
+def test_the_next_activity_knows_nothing_of_the_client_ids_of_the_last(room: Classroom, tabs: Tabs) -> None:
+    step(tabs["Grace"], room, "started")
+    first = respond(tabs["Ada"], room, "A", client_id="tablet")
+    step(tabs["Grace"], room, "completed")
+    step(tabs["Grace"], room, "started", activity_id="q2")
+    assert respond(tabs["Ada"], room, "B", client_id="tablet", activity_id="q2")["seq"] > first["seq"]
+    assert tabs["Grace"].join(room.code)["activity"]["responded"] == 1
+
+
 def test_a_response_that_is_repeated_is_kept_once(room: Classroom, tabs: Tabs) -> None:
     step(tabs["Grace"], room, "started")
     first = respond(tabs["Ada"], room, 4)

@@ -401,6 +401,8 @@ def test_with_own_group_what_a_member_says_is_for_their_group(make_app: AppFacto
     assert texts(bob) == public
     assert texts(ada) == texts(teacher.tab) == ["Ada interim", "Ada final", *public]
     assert [one["text"] for one in fetched(bob, classroom.code)] == public == rest_texts(classroom, "Bob")
+    owls = teacher.tab.join(classroom.code)["groups"][0]["groupId"]
+    assert [one.get("groupId") for one in fetched(ada, classroom.code)] == [owls, None, None]
     assert rest_texts(classroom, "Ada") == rest_texts(classroom, "Grace", "teacher") == ["Ada final", *public]
 
 

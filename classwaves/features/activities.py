@@ -159,7 +159,7 @@ def _conflict(message: str, running: Mapping[str, Any]) -> ClassWavesError:
 
 
 @activities.event(
-    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key="clientId", overlaps=False
+    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key=("activityId", "clientId")
 )
 def submit_response(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Answer the running activity; another answer with another ``clientId`` replaces the one before."""

@@ -106,7 +106,8 @@ def publish_segment(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     replica, final = context.live.replica, data["isFinal"]
     if final:
         context.rely(FENCE)
-    audience, members = _audience(context, data)
+    group_id = _group_of(context, data)
+    audience, members = _audience(context, group_id)
     if data["segmentId"] in replica.state.get("segments", ()):
         return context.first_answer() or {"stale": True}
     payload: dict[str, Any] = {
@@ -114,7 +115,8 @@ def publish_segment(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         "text": data["text"],
         "confidence": data.get("confidence"),
         **{key: data[key] for key in ("segmentId", "revision", "isFinal", "startMs", "endMs")},
-        **{key: data[key] for key in ("groupId", "streamId", "language") if key in data},
+        **{key: data[key] for key in ("streamId", "language") if key in data},
+        **({"groupId": group_id} if group_id else {}),
     }
     revived = _revived(context, data)
     if final:
@@ -151,11 +153,16 @@ def stop_stream(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     return context.publish_all([_status(context, data["streamId"], status, data.get("reason"))])
 
 
-def _audience(context: Context, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """A group's text is for that group and staff. With ``ownGroup`` so is what somebody says who is in a group."""
-    group_id = data.get("groupId")
+def _group_of(context: Context, data: Mapping[str, Any]) -> str | None:
+    """The group whose text it is. With ``ownGroup``, what somebody says who is in a group is that group's."""
+    group_id: str | None = data.get("groupId")
     if group_id is None and context.live.record.settings["transcriptAudience"] == "ownGroup":
-        group_id = group_of(context.live.replica, data.get("speakerId", context.principal.user_id))
+        return group_of(context.live.replica, data.get("speakerId", context.principal.user_id))
+    return group_id
+
+
+def _audience(context: Context, group_id: str | None) -> tuple[str, tuple[str, ...]]:
+    """A group's text is for that group and staff."""
     if group_id is None:
         return "all", ()
     if context.principal.is_transcriber:  # whose place is in no group
