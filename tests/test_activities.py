@@ -276,7 +276,7 @@ def test_the_next_activity_knows_nothing_of_the_client_ids_of_the_last(room: Cla
     step(tabs["Grace"], room, "completed")
     step(tabs["Grace"], room, "started", activity_id="q2")
     assert respond(tabs["Ada"], room, "B", client_id="tablet", activity_id="q2")["seq"] > first["seq"]
-    assert tabs["Grace"].join(room.code)["activity"]["responded"] == 1
+    assert told(room, "Grace", "teacher")["responded"] == 1
 
 
 def test_a_response_that_is_repeated_is_kept_once(room: Classroom, tabs: Tabs) -> None:
