@@ -803,6 +803,9 @@ class Classroom(RuleBasedStateMachine):
             model.put({**group, "leaderId": leader, "isReady": False, "maxSize": None, "version": 0}, "created", me)
         if "seq" in ack:
             self.stored(ack)
+        if strategy == "random":  # dealt again, so that the steps after it mean the same when they are repeated
+            self.all_agree()
+            self.assign_groups(sid, how, number, "roundRobin")
 
     # the activity
 
