@@ -1082,7 +1082,7 @@ def run(workers: list[Worker], examples: int) -> None:
 def test_a_classroom_in_memory_does_what_the_contract_says(workers: list[Worker]) -> None:
     shared = SharedMemory()
     workers += [Worker(shared), Worker(shared)]
-    run(workers, examples=200)
+    run(workers, examples=150)
 
 
 def test_a_classroom_on_two_workers_and_redis_does_what_the_contract_says(
