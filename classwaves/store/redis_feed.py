@@ -40,6 +40,7 @@ class RedisFeed:
         self._sessions: dict[str, str] = {}  # channel -> session id
         self._confirmed: dict[str, threading.Event] = {}
         self._wire: Wire | None = None  # read by the reader alone; whoever sends on it holds the lock
+        self._silent = 0  # turns of the watch since something came
         self._feed: Feed | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -48,6 +49,7 @@ class RedisFeed:
         self._feed = feed
         self._thread = threading.Thread(target=self._run, name="classwaves-feed", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._watch, name="classwaves-feed-watch", daemon=True).start()
 
     def close(self) -> None:
         """End the reader, which closes its connection."""
@@ -83,7 +85,7 @@ class RedisFeed:
         """Send, with the lock held, if there is a connection; if not, the reader subscribes to all once there is."""
         if self._wire is not None:
             try:
-                self._wire.write(hiredis.pack_command(command), self._timeout)
+                self._wire.write(hiredis.pack_command(command))
             except redis.RedisError:
                 self._wire.cut()  # which the reader notices
                 self._wire = None
@@ -115,6 +117,7 @@ class RedisFeed:
         connection = self._connect()
         connection.connect()
         with self._lock:
+            self._silent = 0
             self._wire = wire = Wire(connection)
             self._send("SUBSCRIBE", self._control, *self._sessions)
         return wire
@@ -138,25 +141,26 @@ class RedisFeed:
             pending[0].wait(self._timeout)
 
     def _listen(self, wire: Wire) -> None:
-        """Read until the connection ends, or until it is silent for twice the timeout, with a ping in between."""
-        pinged = False
+        """Read until the connection ends."""
         answers: list[Any] = []
         while not self._closed.is_set():
-            try:
-                wire.read(answers, self._timeout)
-            except redis.TimeoutError:
-                if pinged:
-                    wire.read(answers, 0)  # raises, unless something came in the last moment
-                pinged = True
-                with self._lock:
-                    self._send("PING")
-            else:
-                pinged = False
+            wire.read(answers)
+            self._silent = 0
             for answer in answers:
                 if isinstance(answer, redis.ResponseError):  # it may not subscribe
                     raise answer
                 self._dispatch(*answer)
             answers.clear()
+
+    def _watch(self) -> None:
+        """Ping a connection that is silent for the timeout, and cut one that then is silent for the timeout again."""
+        while not self._closed.wait(self._timeout):
+            self._silent += 1
+            if self._silent == 2:  # nothing since the last turn but one, so for the timeout at least
+                with self._lock:
+                    self._send("PING")
+            elif self._silent > 2 and (wire := self._wire) is not None:
+                wire.cut()  # the reader notices
 
     def _dispatch(self, kind: bytes, name: bytes, data: Any = None) -> None:
         try:

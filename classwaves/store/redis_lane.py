@@ -22,7 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .redis_wire import Wire
+from .redis_wire import NEVER, Wire
 
 #: How many commands go together at most: what is too much for Redis must not make all of them late.
 BATCH = 256
@@ -61,10 +61,11 @@ class _Batch:
 
 
 class _Opening:
-    """A connection that a thread of its own opens: for looking up a name there is no timeout."""
+    """A connection that a thread of its own opens, as for looking up a name there is no timeout, and then watches."""
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
         self._connect = connect
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._dropped = False
         self._wire: Wire | None = None
@@ -80,12 +81,14 @@ class _Opening:
             with self._lock:
                 if not self._dropped:
                     self._wire = wire
-                    return
-            wire.close()
         except Exception as error:
             self._error = error
+            return
         finally:
             self.over.set()
+        if self._dropped:
+            wire.close()
+        wire.watch(self._timeout / 5)
 
     def take(self) -> Wire:
         """What came of it, once it is over. :raises Exception: no connection."""
@@ -109,7 +112,7 @@ class RedisLane:
     A command whose connection was lost is repeated once, so it must be one that may run twice.
 
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
-    :param timeout: how long a caller waits at most, in seconds.
+    :param timeout: how long a caller waits at most, in seconds; a fifth more if Redis has got the command.
     """
 
     def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
@@ -236,6 +239,7 @@ class RedisLane:
                     self._open = None
         for _ in range(2):
             try:
+                batch.left()
                 self._exchange(batch)
                 break
             except Exception as error:
@@ -246,10 +250,12 @@ class RedisLane:
     def _exchange(self, batch: _Batch) -> None:
         """Write the commands that are without an answer, and read one for each."""
         wire, commands, answers = self._wire or self._connected(batch), batch.commands, batch.answers
+        wire.due = batch.deadline
         try:
-            wire.write(b"".join(commands[len(answers) :]), batch.left())
+            wire.write(b"".join(commands[len(answers) :]))
             while len(answers) < len(commands):
-                wire.read(answers, batch.left())
+                wire.read(answers)
+            wire.due = NEVER
         except BaseException:  # whatever it was, nothing is known of what the connection would bring next
             self._disconnect()
             raise
@@ -259,7 +265,7 @@ class RedisLane:
         with self._lock:
             if self._closed:
                 raise RedisConnectionError("the lane is closed")
-            opening = self._opening = self._opening or _Opening(self._connect)
+            opening = self._opening = self._opening or _Opening(self._connect, self._timeout)
         if not opening.over.wait(batch.left()):
             raise RedisTimeoutError("no connection in time")
         with self._lock:  # close() must find it in one place or the other

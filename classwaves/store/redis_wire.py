@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
+import time
 from typing import Any
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse
+from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 #: How many bytes are read at once at most.
 CHUNK = 32768
+
+NEVER = float("inf")
 
 _INCOMPLETE = object()
 
@@ -23,54 +27,65 @@ _INCOMPLETE = object()
 class Wire:
     """An open connection. After any error it must be closed: nothing is known of what would come next.
 
+    Its socket has no timeout, because with gevent that is a timer for each read; :meth:`watch` keeps the time instead.
+
     :param connection: redis-py's, connected, with RESP2; nothing else reads from it or writes to it from now on.
     """
 
-    __slots__ = ("_connection", "_reader", "_sock")
+    __slots__ = ("_connection", "_ended", "_reader", "_sock", "due")
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._sock = connection._sock
+        self._sock.settimeout(None)
         self._reader = hiredis.Reader(InvalidResponse, connection._parser.parse_error, notEnoughData=_INCOMPLETE)
+        self._ended = threading.Event()
+        #: When whoever uses it has waited for too long, by ``time.monotonic``; set by them before they do.
+        self.due = NEVER
 
-    def write(self, data: bytes, timeout: float) -> None:
-        """Send all of it, in so many seconds.
+    def write(self, data: bytes) -> None:
+        """Send all of it.
 
         :raises redis.ConnectionError: the connection is lost.
-        :raises redis.TimeoutError: Redis did not take it in time.
+        :raises redis.TimeoutError: it was cut because it was due.
         """
         try:
-            self._sock.settimeout(timeout)
             sent = self._sock.send(data)  # with gevent much cheaper than sendall(), and nearly always enough
             if sent < len(data):
                 self._sock.sendall(memoryview(data)[sent:])
-        except TimeoutError:
-            raise RedisTimeoutError("not taken in time") from None
         except OSError as error:
-            raise RedisConnectionError(f"lost while writing: {error}") from None
+            raise self._lost(str(error)) from None
 
-    def read(self, answers: list[Any], timeout: float) -> None:
-        """Wait until something comes, for so many seconds, and add the answers that are complete.
+    def read(self, answers: list[Any]) -> None:
+        """Wait until something comes, and add the answers that are complete.
 
         The refusal of a command is an answer: a :class:`redis.ResponseError`.
 
         :raises redis.ConnectionError: the connection is lost, or Redis is not fit for commands.
-        :raises redis.TimeoutError: nothing came.
+        :raises redis.TimeoutError: it was cut because it was due.
         """
         try:
-            self._sock.settimeout(timeout)
             data = self._sock.recv(CHUNK)
-        except TimeoutError:
-            raise RedisTimeoutError("nothing came in time") from None
         except OSError as error:
-            raise RedisConnectionError(f"lost while reading: {error}") from None
+            raise self._lost(str(error)) from None
         if not data:
-            raise RedisConnectionError("closed by Redis")
+            raise self._lost("closed")
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not _INCOMPLETE:
             if isinstance(answer, RedisConnectionError):  # such as that it is still loading
                 raise answer
             answers.append(answer)
+
+    def _lost(self, why: str) -> RedisError:
+        if time.monotonic() >= self.due:
+            return RedisTimeoutError("no answer in time")
+        return RedisConnectionError(f"the connection was lost: {why}")
+
+    def watch(self, seconds: float) -> None:
+        """Look every so many seconds whether it is due, and cut it then. Returns when it is closed."""
+        while not self._ended.wait(seconds):
+            if time.monotonic() >= self.due:
+                self.cut()
 
     def cut(self) -> None:
         """Let whoever waits in another method find the connection lost; to be called from anywhere."""
@@ -79,5 +94,6 @@ class Wire:
 
     def close(self) -> None:
         """End the connection. Whoever uses it must be done with it."""
+        self._ended.set()
         with contextlib.suppress(Exception):  # it is of no use any more in any case
             self._connection.disconnect()
