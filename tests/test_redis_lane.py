@@ -105,6 +105,7 @@ def test_greenlets_of_one_turn_share_a_write_and_their_death_harms_nobody(redis_
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert told["reads"] == 2, "the first one's, who does not wait for others, and theirs"
+    assert told["in order"], "the pipeline tries again in this order what was refused"
     killed, lost, late = "GreenletExit at once", "ConnectionError at once", "TimeoutError"
     assert told["leader in a rush killed"] == ["GreenletExit", "ConnectionError", "ConnectionError", "on"]
     assert told["next leader killed"] == [late, killed, lost, lost, "on"]

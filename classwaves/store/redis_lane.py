@@ -88,7 +88,7 @@ class _Opening:
             self.over.set()
         if self._dropped:
             wire.close()
-        wire.watch(self._timeout / 5)
+        wire.watch(self._timeout / 4)
 
     def take(self) -> Wire:
         """What came of it, once it is over. :raises Exception: no connection."""
@@ -112,7 +112,7 @@ class RedisLane:
     A command whose connection was lost is repeated once, so it must be one that may run twice.
 
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
-    :param timeout: how long a caller waits at most, in seconds; a fifth more if Redis has got the command.
+    :param timeout: how long a caller waits at most, in seconds; a quarter more if Redis has got the command.
     """
 
     def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
@@ -129,6 +129,7 @@ class RedisLane:
         self._leading: _Batch | None = None
         self._waiting: deque[_Batch] = deque()
         self._open: _Batch | None = None  # the newest batch, while it can be joined
+        self._crowded = False  # the last batch had several commands
         self._left_at = -RUSH  # when the lane was last used, by time.monotonic
         self._wire: Wire | None = None  # the leader's; another may cut it
         self._opening: _Opening | None = None
@@ -189,7 +190,8 @@ class RedisLane:
     def _begin_batch(self) -> _Batch:
         now = time.monotonic()
         deadline = now + self._timeout
-        if self._leading is None and now - self._left_at > RUSH:
+        # after a crowd, which may not have gone on yet, nobody is to have an answer at once
+        if self._leading is None and not self._crowded and now - self._left_at > RUSH:
             self._leading = batch = _Batch(deadline, _ALONE, _ALONE)
             return batch
         self._open = batch = _Batch(deadline, threading.Event(), threading.Event())
@@ -218,16 +220,17 @@ class RedisLane:
         with self._lock:
             if self._open is batch:
                 self._open = None
+            batch.done.set()  # before the next one's turn, so that these go on before those do
             if self._leading is not batch:
                 self._waiting.remove(batch)
-            else:
-                self._left_at = time.monotonic()
-                self._leading = self._waiting.popleft() if self._waiting else None
-                if self._leading is not None:
-                    self._leading.turn.set()
-                elif self._closed:
-                    self._disconnect()
-        batch.done.set()
+                return
+            self._left_at = time.monotonic()
+            self._crowded = len(batch.commands) > 1
+            self._leading = self._waiting.popleft() if self._waiting else None
+            if self._leading is not None:
+                self._leading.turn.set()
+            elif self._closed:
+                self._disconnect()
 
     # what the leader does
 

@@ -30,6 +30,23 @@ def in_one_turn(lane: RedisLane, client: redis.Redis, count: int) -> int:
     return reads(client) - before - 1  # the question itself
 
 
+def in_order(lane: RedisLane) -> bool:
+    """Whether callers go on in the order in which they asked, whatever batches they were in."""
+    went_on: list[int] = []
+
+    def ask(number: int) -> None:
+        lane.run("ECHO", number)
+        went_on.append(number)
+
+    asking = []
+    for number in range(2000):
+        asking.append(gevent.spawn(ask, number))
+        if number % 7 == 0:
+            gevent.sleep(0)
+    gevent.joinall(asking, raise_error=True)
+    return went_on == sorted(went_on)
+
+
 def killed(lane: RedisLane, client: redis.Redis, count: int, victim: int) -> list[str]:
     """What comes of commands of one turn, one of whose greenlets is killed while Redis waits, and of the next one."""
     client.client_pause(60_000, all=False)
@@ -69,6 +86,7 @@ def main() -> None:
     with redis.Redis(port=PORT, protocol=2) as client:
         told = {
             "reads": in_one_turn(lane, calm(lane, client), 100),
+            "in order": in_order(lane),
             "leader in a rush killed": in_a_rush(lane, client),
             "next leader killed": killed(lane, calm(lane, client), 4, 1),
             "other killed": killed(lane, calm(lane, client), 4, 2),
