@@ -144,8 +144,7 @@ def loaded(event: Event, args: Sequence[Any]) -> dict[str, Any]:
     else:
         raise ClassWavesError("INVALID_PAYLOAD", details={"_schema": ["Give one object."]})
     try:
-        data: dict[str, Any] = event.schema.load(raw)
-        return data
+        return event.load(raw)
     except ValidationError as error:
         raise ClassWavesError("INVALID_PAYLOAD", details=_details(error.messages)) from None
 

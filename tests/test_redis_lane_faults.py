@@ -1,5 +1,7 @@
 """Redis is killed, hangs or is cut off at each step of the lane: nobody waits for ever, and it goes on."""
 
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,44 +50,62 @@ class Trap:
 
     def __init__(self) -> None:
         self.sprung = threading.Event()
-        self._step, self._fault = "", lambda: None
+        self._step = ""
+        self._fault: Callable[[], Any] = lambda: None
 
     def arm(self, step: str, fault: Callable[[], None]) -> None:
         self._step, self._fault = step, fault
 
-    def at(self, connection: redis.Connection, step: str) -> None:
+    def at(self, sock: socket.socket | None, step: str) -> None:
         if step == self._step:
             self._step = ""
             if step == "answer":
                 # a part of it has come
-                assert connection.can_read(5)
-            self._fault()  # type: ignore[no-untyped-call]
+                assert sock is not None
+                assert select.select([sock], [], [], 5)[0]
+            self._fault()
             self.sprung.set()
+
+
+class TrappedSocket:
+    """A real socket, before which there is a trap once Redis has greeted."""
+
+    greeted = False
+
+    def __init__(self, sock: socket.socket, trap: Trap) -> None:
+        self._sock, self._trap = sock, trap
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def _at(self, step: str) -> None:
+        if self.greeted:
+            self._trap.at(self._sock, step)
+
+    def send(self, data: bytes) -> int:
+        self._at("write")
+        sent = self._sock.send(data)
+        self._at("written")
+        return sent
+
+    def recv(self, size: int) -> bytes:
+        self._at("answer")
+        return self._sock.recv(size)
 
 
 def lane_on(port: int, trap: Trap, timeout: float = SHORT) -> RedisLane:
     """Return a lane whose connections, which are real ones, pass by the trap."""
 
     class Trapped(redis.Connection):
-        greeted = False
-
         def connect(self) -> None:
-            trap.at(self, "connect")
+            trap.at(None, "connect")
             super().connect()  # type: ignore[no-untyped-call]
-            self.greeted = True
-            trap.at(self, "connected")
+            sock: Any = self._sock
+            sock.greeted = True
+            trap.at(None, "connected")
 
-        def send_packed_command(self, *args: Any, **options: Any) -> None:
-            if self.greeted:
-                trap.at(self, "write")
-            super().send_packed_command(*args, **options)  # type: ignore[no-untyped-call]
-            if self.greeted:
-                trap.at(self, "written")
-
-        def read_response(self, *args: Any, **options: Any) -> Any:
-            if self.greeted:
-                trap.at(self, "answer")
-            return super().read_response(*args, **options)
+        def _connect(self) -> TrappedSocket:
+            return TrappedSocket(super()._connect(), trap)  # type: ignore[no-untyped-call]
 
     options: Any = {"port": port, "socket_timeout": timeout, "socket_connect_timeout": timeout, "protocol": 2}
     return RedisLane(lambda: Trapped(**options), timeout)  # type: ignore[no-untyped-call]

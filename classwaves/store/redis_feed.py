@@ -1,21 +1,23 @@
 """The feed over Redis pub/sub: one connection of a worker, for the sessions it serves and the control channel.
 
-Imports errors, models and the store's base. Pub/sub may lose: whoever listens is told when the connection was away.
+Imports errors, models, the store's base and the wire. Pub/sub may lose: whoever listens is told when the connection was
+away.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import hiredis
 import redis
 
 from ..errors import StoreUnavailable
 from .base import Feed, decode_entry
+from .redis_wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class RedisFeed:
         self._lock = threading.Lock()
         self._sessions: dict[str, str] = {}  # channel -> session id
         self._confirmed: dict[str, threading.Event] = {}
-        self._connection: Any = None  # read by the reader alone; whoever sends on it holds the lock
+        self._wire: Wire | None = None  # read by the reader alone; whoever sends on it holds the lock
+        self._silent = 0  # turns of the watch since something came
         self._feed: Feed | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -46,6 +49,7 @@ class RedisFeed:
         self._feed = feed
         self._thread = threading.Thread(target=self._run, name="classwaves-feed", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._watch, name="classwaves-feed-watch", daemon=True).start()
 
     def close(self) -> None:
         """End the reader, which closes its connection."""
@@ -77,58 +81,58 @@ class RedisFeed:
                 confirmed.set()  # nobody is to wait for it any more
             self._send("UNSUBSCRIBE", channel)
 
-    def _send(self, *command: str) -> None:
+    def _send(self, *command: Any) -> None:
         """Send, with the lock held, if there is a connection; if not, the reader subscribes to all once there is."""
-        if self._connection is not None:
+        if self._wire is not None:
             try:
-                self._connection.send_command(*command, check_health=False)
-            except (redis.RedisError, OSError):
-                # redis-py has closed it, which the reader notices, and would open it again for the next command
-                self._connection = None
+                self._wire.write(hiredis.pack_command(command))
+            except redis.RedisError:
+                self._wire.cut()  # which the reader notices
+                self._wire = None
 
     # the reader
 
     def _run(self) -> None:
         away, pause = False, 0.05
         while not self._closed.is_set():
-            connection = None
+            wire = None
             try:
-                connection = self._open()
+                wire = self._open()
                 if away:
-                    back = threading.Thread(target=self._came_back, args=(connection,), name="classwaves-feed-back")
+                    back = threading.Thread(target=self._came_back, args=(wire,), name="classwaves-feed-back")
                     back.daemon = True
                     back.start()
                 away, pause = True, 0.05
-                self._listen(connection)
+                self._listen(wire)
             except Exception as error:  # whatever redis-py makes of it: without the reader the worker is deaf
                 if not self._closed.is_set():
                     logger.warning("the feed lost Redis: %s; trying again", type(error).__name__)
                 away = True
             finally:
-                self._drop(connection)
+                self._drop(wire)
             self._closed.wait(pause)
             pause = min(pause * 2, 1.0)
 
-    def _open(self) -> Any:
+    def _open(self) -> Wire:
         connection = self._connect()
         connection.connect()
         with self._lock:
-            self._connection = connection
+            self._silent = 0
+            self._wire = wire = Wire(connection)
             self._send("SUBSCRIBE", self._control, *self._sessions)
-        return connection
+        return wire
 
-    def _drop(self, connection: Any) -> None:
+    def _drop(self, wire: Wire | None) -> None:
         with self._lock:
-            self._connection = None
+            self._wire = None
             for confirmed in self._confirmed.values():
                 confirmed.clear()
-        if connection is not None:
-            with contextlib.suppress(Exception):  # it is of no use any more in any case
-                connection.disconnect()
+        if wire is not None:
+            wire.close()
 
-    def _came_back(self, connection: Any) -> None:
+    def _came_back(self, wire: Wire) -> None:
         """Tell the listener once all channels are confirmed again: what it reads after that has no hole."""
-        while self._connection is connection:  # else it was lost again, and whoever comes next tells
+        while self._wire is wire:  # else it was lost again, and whoever comes next tells
             with self._lock:
                 pending = [confirmed for confirmed in self._confirmed.values() if not confirmed.is_set()]
             if not pending:
@@ -136,22 +140,27 @@ class RedisFeed:
                 return self._feed.on_reconnect()
             pending[0].wait(self._timeout)
 
-    def _listen(self, connection: Any) -> None:
-        """Read until the connection ends, or until it is silent for twice the timeout, with a ping in between."""
-        pinged = False
+    def _listen(self, wire: Wire) -> None:
+        """Read until the connection ends."""
+        answers: list[Any] = []
         while not self._closed.is_set():
-            try:
-                # what has come in part stays with the connection, and the rest is read the next time
-                answer = connection.read_response(disconnect_on_error=False)
-            except redis.TimeoutError:
-                if pinged and not connection.can_read(0):
-                    raise redis.ConnectionError("no pong") from None
-                pinged = True
+            wire.read(answers)
+            self._silent = 0
+            for answer in answers:
+                if isinstance(answer, redis.ResponseError):  # it may not subscribe
+                    raise answer
+                self._dispatch(*answer)
+            answers.clear()
+
+    def _watch(self) -> None:
+        """Ping a connection that is silent for the timeout, and cut one that then is silent for the timeout again."""
+        while not self._closed.wait(self._timeout):
+            self._silent += 1
+            if self._silent == 2:  # nothing since the last turn but one, so for the timeout at least
                 with self._lock:
                     self._send("PING")
-            else:
-                pinged = False
-                self._dispatch(*answer)
+            elif self._silent > 2 and (wire := self._wire) is not None:
+                wire.cut()  # the reader notices
 
     def _dispatch(self, kind: bytes, name: bytes, data: Any = None) -> None:
         try:

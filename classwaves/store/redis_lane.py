@@ -1,16 +1,17 @@
 """The lane: commands that are asked for at the same time go to Redis in one write on one connection.
 
-Imports redis-py and hiredis. A thread (a greenlet under gevent) owns the connection. It takes what waits as a batch,
-writes it, reads an answer for each command, lets the callers go on and takes the next batch. It never leaves an answer
-unread: a connection on which anything goes wrong is thrown away whole, and the next batch opens another one.
+Imports redis-py, hiredis and the wire. No thread owns the connection: whoever finds the lane free writes and reads for
+itself. What is asked for meanwhile waits as a batch, whose first caller takes the lane next, writes all of it and reads
+an answer for each command. An answer is never left unread: a connection on which anything goes wrong is thrown away
+whole, and the next exchange opens another one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,26 +22,88 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from .redis_wire import NEVER, Wire
+
 #: How many commands go together at most: what is too much for Redis must not make all of them late.
 BATCH = 256
+#: Whoever finds the lane free so shortly after another lets those who are about to ask join, in seconds.
+RUSH = 0.002
 
 Script = Callable[[Sequence[str], Sequence[Any]], Any]
 
+#: The events of a batch that nobody can join: making them would be a good part of what an exchange costs.
+_ALONE = threading.Event()
+_ALONE.set()
+
 
 class _Batch:
-    """Commands that go together. Once ``done`` is set it is over, and whoever has no answer has the error."""
+    """Commands that go together. The caller of the first leads it, once ``turn`` is set; the others wait for ``done``.
 
-    __slots__ = ("answers", "commands", "done", "error")
+    Who has no answer then has the error. ``deadline`` is a time of ``time.monotonic``.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("answers", "commands", "deadline", "done", "error", "turn")
+
+    def __init__(self, deadline: float, turn: threading.Event, done: threading.Event) -> None:
         self.commands: list[bytes] = []
         self.answers: list[Any] = []
-        self.error: Exception = RedisConnectionError("the lane has ended")
-        self.done = threading.Event()
+        self.error: Exception = RedisConnectionError("the caller who led was killed")
+        self.deadline = deadline
+        self.turn = turn
+        self.done = done
 
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self.done.set()
+    def left(self) -> float:
+        """The seconds until the deadline. :raises redis.TimeoutError: it has passed."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise RedisTimeoutError("no answer in time")
+        return seconds
+
+
+class _Opening:
+    """A connection that a thread of its own opens, as for looking up a name there is no timeout, and then watches."""
+
+    def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._dropped = False
+        self._wire: Wire | None = None
+        self._error: Exception = RedisConnectionError("the lane is closed")
+        self.over = threading.Event()
+        threading.Thread(target=self._run, name="classwaves-lane", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            connection = self._connect()
+            connection.connect()
+            wire = Wire(connection)
+            with self._lock:
+                if not self._dropped:
+                    self._wire = wire
+        except Exception as error:
+            self._error = error
+            return
+        finally:
+            self.over.set()
+        if self._dropped:
+            wire.close()
+        wire.watch(self._timeout / 4)
+
+    def take(self) -> Wire:
+        """What came of it, once it is over. :raises Exception: no connection."""
+        if self._wire is None:
+            raise self._error
+        return self._wire
+
+    def drop(self) -> None:
+        """Close the connection, or let it be closed when it has come, and let go who waits for it."""
+        with self._lock:
+            self._dropped = True
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+        self.over.set()
 
 
 class RedisLane:
@@ -49,7 +112,7 @@ class RedisLane:
     A command whose connection was lost is repeated once, so it must be one that may run twice.
 
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
-    :param timeout: how long a caller waits at most, in seconds.
+    :param timeout: how long a caller waits at most, in seconds; a quarter more if Redis has got the command.
     """
 
     def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
@@ -61,13 +124,15 @@ class RedisLane:
         os.register_at_fork(after_in_child=lambda: (method := begin()) and method())
 
     def _begin(self) -> None:
-        """Begin with nothing, also in a forked child, which has no owner and a connection that is its parent's."""
+        """Begin with nothing, also in a forked child, where nobody leads and the connection is the parent's."""
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._leading: _Batch | None = None
         self._waiting: deque[_Batch] = deque()
-        self._served: _Batch | None = None
-        self._owner: threading.Thread | None = None
-        self._connection: Any = None  # the owner's alone
+        self._open: _Batch | None = None  # the newest batch, while it can be joined
+        self._crowded = False  # the last batch had several commands
+        self._left_at = -RUSH  # when the lane was last used, by time.monotonic
+        self._wire: Wire | None = None  # the leader's; another may cut it
+        self._opening: _Opening | None = None
 
     def run(self, *command: Any) -> Any:
         """The answer to a command.
@@ -75,10 +140,10 @@ class RedisLane:
         :raises redis.RedisError: Redis refused it, was away, or did not answer in time.
         """
         batch, place = self._enter(hiredis.pack_command(command))
-        # The first caller keeps the time for all of a batch: a timer each would cost more than all else here. If it is
-        # killed, the owner still has the timeouts of its connection.
-        if not batch.done.wait(None if place else self._timeout):
-            self._give_up(batch)
+        if place:
+            batch.done.wait()  # the leader keeps the time for all: a timer each would cost more than all else here
+        else:
+            self._lead(batch)
         if place >= len(batch.answers):
             raise batch.error.with_traceback(None)
         answer = batch.answers[place]
@@ -99,109 +164,119 @@ class RedisLane:
         return run
 
     def close(self) -> None:
-        """Refuse all commands from now on, let everybody go who waits, and end the owner and its connection."""
+        """Refuse all commands from now on, let everybody go who waits, and end the connection."""
         with self._lock:
             self._closed = True
-            self._wake.set()
-            owner, batches = self._owner, [*self._waiting, *([self._served] if self._served else [])]
-        for batch in batches:
-            batch.fail(RedisConnectionError("the lane is closed"))
-        if owner is not None and owner is not threading.current_thread():
-            owner.join(self._timeout)
+            if self._opening is not None:
+                self._opening.drop()
+            if self._leading is None:
+                self._disconnect()
+            elif self._wire is not None:
+                self._wire.cut()  # the leader notices, and each of those who wait, one after the other
 
-    # the callers' side
+    # the way to the lane, and away from it
 
     def _enter(self, packed: bytes) -> tuple[_Batch, int]:
-        """Join the batch that waits, or begin one: the batch, and the place in it."""
+        """Take the lane if it is free, or join the batch that waits, or begin one: the batch, and the place in it."""
         with self._lock:
-            if self._waiting and len(self._waiting[-1].commands) < BATCH:
-                batch = self._waiting[-1]
-            else:
+            if self._closed:
+                raise RedisConnectionError("the lane is closed")
+            batch = self._open
+            if batch is None or len(batch.commands) >= BATCH:
                 batch = self._begin_batch()
             batch.commands.append(packed)
             return batch, len(batch.commands) - 1
 
     def _begin_batch(self) -> _Batch:
-        if self._closed:
-            raise RedisConnectionError("the lane is closed")
-        if self._owner is None:
-            owner = threading.Thread(target=self._run, name="classwaves-lane", daemon=True)
-            owner.start()
-            self._owner = owner
-        batch = _Batch()
-        self._waiting.append(batch)
-        self._wake.set()
+        now = time.monotonic()
+        deadline = now + self._timeout
+        # after a crowd, which may not have gone on yet, nobody is to have an answer at once
+        if self._leading is None and not self._crowded and now - self._left_at > RUSH:
+            self._leading = batch = _Batch(deadline, _ALONE, _ALONE)
+            return batch
+        self._open = batch = _Batch(deadline, threading.Event(), threading.Event())
+        if self._leading is None:
+            self._leading = batch
+            batch.turn.set()
+        else:
+            self._waiting.append(batch)
         return batch
 
-    def _give_up(self, batch: _Batch) -> None:
-        """The time of a batch is over, whatever the owner is at. What was not sent yet is never sent."""
-        with self._lock, contextlib.suppress(ValueError):
-            self._waiting.remove(batch)
-        if not batch.done.is_set():
-            batch.fail(RedisTimeoutError("no answer in time"))
-
-    # the owner's side
-
-    def _run(self) -> None:
+    def _lead(self, batch: _Batch) -> None:
+        """Wait for the lane, get the answers to a batch, and give the lane to the next one."""
         try:
-            while (batch := self._next()) is not None:
-                try:
-                    self._serve(batch)
-                finally:
-                    batch.done.set()
-        finally:  # however it ends, nobody is left waiting and the next command starts another owner
-            self._disconnect()
-            with self._lock:
-                self._owner, left = None, [*self._waiting]
-                self._waiting.clear()
-            for batch in left:
-                batch.done.set()
+            if batch.done is _ALONE:
+                pass
+            elif batch.turn.is_set():
+                time.sleep(0)  # for one turn of the loop, so that others may join
+            elif not batch.turn.wait(self._timeout):
+                batch.error = RedisTimeoutError("no answer in time")
+                return
+            self._serve(batch)
+        finally:  # however it ends, even if this caller is killed, nobody is left waiting
+            self._leave(batch)
 
-    def _next(self) -> _Batch | None:
-        """Wait for a batch, which nobody can join any more then; ``None`` once the lane is closed."""
-        while True:
-            with self._lock:
-                self._served = None
-                if self._closed:
-                    return None
-                if self._waiting:
-                    self._served = self._waiting.popleft()
-                    return self._served
-                self._wake.clear()
-            self._wake.wait()
+    def _leave(self, batch: _Batch) -> None:
+        with self._lock:
+            if self._open is batch:
+                self._open = None
+            batch.done.set()  # before the next one's turn, so that these go on before those do
+            if self._leading is not batch:
+                self._waiting.remove(batch)
+                return
+            self._left_at = time.monotonic()
+            self._crowded = len(batch.commands) > 1
+            self._leading = self._waiting.popleft() if self._waiting else None
+            if self._leading is not None:
+                self._leading.turn.set()
+            elif self._closed:
+                self._disconnect()
+
+    # what the leader does
 
     def _serve(self, batch: _Batch) -> None:
         """Get the answers to a batch, by a second connection if the first is lost; or note the error."""
+        if batch.done is not _ALONE:
+            with self._lock:
+                if self._open is batch:
+                    self._open = None
         for _ in range(2):
-            if batch.done.is_set():
-                return
             try:
-                return self._exchange(batch)
-            except Exception as error:  # whatever it was, nothing is known of what the connection would bring next
-                self._disconnect()
-                if not batch.done.is_set():
-                    batch.error = error
+                batch.left()
+                self._exchange(batch)
+                break
+            except Exception as error:
+                batch.error = RedisConnectionError("the lane is closed") if self._closed else error
                 if not isinstance(error, RedisConnectionError):
-                    return
+                    break
 
     def _exchange(self, batch: _Batch) -> None:
         """Write the commands that are without an answer, and read one for each."""
-        if self._connection is None:
-            self._connection = self._connect()
-            self._connection.connect()
-        if batch.done.is_set():
-            return
-        self._connection.send_packed_command([b"".join(batch.commands[len(batch.answers) :])])
-        while len(batch.answers) < len(batch.commands):
-            if batch.done.is_set():
-                raise RedisTimeoutError("given up")
-            try:
-                batch.answers.append(self._connection.read_response())
-            except ResponseError as error:  # of this command alone
-                batch.answers.append(error)
+        wire, commands, answers = self._wire or self._connected(batch), batch.commands, batch.answers
+        wire.due = batch.deadline
+        try:
+            wire.write(b"".join(commands[len(answers) :]))
+            while len(answers) < len(commands):
+                wire.read(answers)
+            wire.due = NEVER
+        except BaseException:  # whatever it was, nothing is known of what the connection would bring next
+            self._disconnect()
+            raise
+
+    def _connected(self, batch: _Batch) -> Wire:
+        """A new connection. One that does not come before the deadline is the next leader's, if it comes."""
+        with self._lock:
+            if self._closed:
+                raise RedisConnectionError("the lane is closed")
+            opening = self._opening = self._opening or _Opening(self._connect, self._timeout)
+        if not opening.over.wait(batch.left()):
+            raise RedisTimeoutError("no connection in time")
+        with self._lock:  # close() must find it in one place or the other
+            self._opening = None
+            self._wire = wire = opening.take()
+            return wire
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(Exception):  # it is of no use any more in any case
-                connection.disconnect()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()

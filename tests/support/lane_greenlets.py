@@ -5,15 +5,13 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import gc
 import json
 import sys
-import threading
 
 import gevent
 import redis
 
-from classwaves.store.redis_lane import RedisLane
+from classwaves.store.redis_lane import RUSH, RedisLane
 
 PORT = int(sys.argv[1])
 TIMEOUT = 1.0
@@ -26,44 +24,73 @@ def reads(client: redis.Redis) -> int:
 
 def in_one_turn(lane: RedisLane, client: redis.Redis, count: int) -> int:
     """The number of reads that Redis needs for a command of each of these greenlets."""
-    lane.run("PING")
     before, asking = reads(client), [gevent.spawn(lane.run, "ECHO", number) for number in range(count)]
     gevent.joinall(asking, raise_error=True)
     assert [one.value for one in asking] == [str(number).encode() for number in range(count)]
     return reads(client) - before - 1  # the question itself
 
 
-def first_is_killed(lane: RedisLane, client: redis.Redis) -> list[str]:
-    """What comes of the commands of a batch whose first caller is killed while Redis waits, and of the next."""
+def in_order(lane: RedisLane) -> bool:
+    """Whether callers go on in the order in which they asked, whatever batches they were in."""
+    went_on: list[int] = []
+
+    def ask(number: int) -> None:
+        lane.run("ECHO", number)
+        went_on.append(number)
+
+    asking = []
+    for number in range(2000):
+        asking.append(gevent.spawn(ask, number))
+        if number % 7 == 0:
+            gevent.sleep(0)
+    gevent.joinall(asking, raise_error=True)
+    return went_on == sorted(went_on)
+
+
+def killed(lane: RedisLane, client: redis.Redis, count: int, victim: int) -> list[str]:
+    """What comes of commands of one turn, one of whose greenlets is killed while Redis waits, and of the next one."""
     client.client_pause(60_000, all=False)
-    asking = [gevent.spawn(lane.run, "INCR", "lost") for _ in range(4)]
-    gevent.sleep(0)
-    asking[0].kill()
+    asking = [gevent.spawn(lane.run, "INCR", "lost") for _ in range(count)]
+    gevent.sleep(0.1)
+    asking[victim].kill()
+    gevent.joinall(asking[victim + 1 :], timeout=TIMEOUT / 2)
+    early = [one.ready() for one in asking]
     gevent.joinall(asking)
     client.client_unpause()
+    told = [
+        type(one.exception or one.value).__name__ + " at once" * soon for one, soon in zip(asking, early, strict=True)
+    ]
+    return [*told, lane.run("ECHO", "on").decode()]
+
+
+def in_a_rush(lane: RedisLane, client: redis.Redis) -> list[str]:
+    """What comes of commands that share a write, when the first caller is killed before it."""
+    lane.run("PING")
+    asking = [gevent.spawn(lane.run, "INCR", "lost") for _ in range(3)]
+    gevent.get_hub().loop.run_callback(
+        asking[0].throw, gevent.GreenletExit
+    )  # when all have begun, and none has written
+    gevent.joinall(asking)
     return [type(one.exception or one.value).__name__ for one in asking] + [lane.run("ECHO", "on").decode()]
 
 
-def owner_is_killed(lane: RedisLane, client: redis.Redis) -> list[str]:
-    """What comes of a command whose owner is killed, and of the next one."""
-    client.client_pause(60_000, all=False)
-    asking = gevent.spawn(lane.run, "INCR", "lost")
-    gevent.sleep(0.1)
-    [ident] = [thread.ident for thread in threading.enumerate() if thread.name == "classwaves-lane"]
-    [owner] = [one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and id(one) == ident]
-    owner.kill()
-    asking.join()
-    client.client_unpause()
-    return [type(asking.exception).__name__, lane.run("ECHO", "on").decode()]
+def calm(lane: RedisLane, client: redis.Redis) -> redis.Redis:
+    """Let the lane be unused for so long that the next caller does not wait for others."""
+    lane.run("PING")
+    gevent.sleep(RUSH * 5)
+    return client
 
 
 def main() -> None:
     lane = RedisLane(lambda: redis.Connection(port=PORT, socket_timeout=TIMEOUT, protocol=2), TIMEOUT)  # type: ignore[no-untyped-call]
     with redis.Redis(port=PORT, protocol=2) as client:
         told = {
-            "reads": in_one_turn(lane, client, 100),
-            "first killed": first_is_killed(lane, client),
-            "owner killed": owner_is_killed(lane, client),
+            "reads": in_one_turn(lane, calm(lane, client), 100),
+            "in order": in_order(lane),
+            "leader in a rush killed": in_a_rush(lane, client),
+            "next leader killed": killed(lane, calm(lane, client), 4, 1),
+            "other killed": killed(lane, calm(lane, client), 4, 2),
+            "leader killed": killed(lane, calm(lane, client), 4, 0),
         }
     lane.close()
     print(json.dumps(told))
