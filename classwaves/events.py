@@ -203,6 +203,11 @@ class Event:
         loaded: dict[str, Any] = self.schema.load(raw)
         return loaded
 
+    def dedupe_key(self, data: dict[str, Any]) -> str | None:
+        """Take from a payload what makes it safe to repeat."""
+        given: str | None = data.pop(KEY, None)
+        return given or ("\0".join([self.name, *(data[name] for name in self.key)]) if self.key else None)
+
 
 def _fits(texts: dict[str, tuple[bool, float, float]], raw: dict[str, Any]) -> bool:
     """Whether these texts, and all that are required, are there. If not, the schema may still take it."""
@@ -216,11 +221,6 @@ def _fits(texts: dict[str, tuple[bool, float, float]], raw: dict[str, Any]) -> b
         elif required:
             return False
     return found == len(raw)
-
-    def dedupe_key(self, data: dict[str, Any]) -> str | None:
-        """Take from a payload what makes it safe to repeat."""
-        given: str | None = data.pop(KEY, None)
-        return given or ("\0".join([self.name, *(data[name] for name in self.key)]) if self.key else None)
 
 
 class Feature:
