@@ -8,6 +8,7 @@ whole, and the next exchange opens another one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -19,13 +20,15 @@ from typing import Any
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from .redis_wire import NEVER, Wire
 
 #: How many commands go together at most: what is too much for Redis must not make all of them late.
 BATCH = 256
+#: How many bytes are sent on behalf of others, who come next: what the empty buffers of a socket hold.
+AHEAD = 65536
 #: Whoever finds the lane free so shortly after another lets those who are about to ask join, in seconds.
 RUSH = 0.002
 
@@ -39,16 +42,19 @@ _ALONE.set()
 class _Batch:
     """Commands that go together. The caller of the first leads it, once ``turn`` is set; the others wait for ``done``.
 
-    Who has no answer then has the error. ``deadline`` is a time of ``time.monotonic``.
+    Who has no answer then has the error. ``deadline`` is a time of ``time.monotonic``. ``sent_on`` is the connection
+    that has got the commands already, but for the bytes ``rest``.
     """
 
-    __slots__ = ("answers", "commands", "deadline", "done", "error", "turn")
+    __slots__ = ("answers", "commands", "deadline", "done", "error", "rest", "sent_on", "turn")
 
     def __init__(self, deadline: float, turn: threading.Event, done: threading.Event) -> None:
         self.commands: list[bytes] = []
         self.answers: list[Any] = []
         self.error: Exception = RedisConnectionError("the caller who led was killed")
         self.deadline = deadline
+        self.sent_on: Wire | None = None
+        self.rest = b""
         self.turn = turn
         self.done = done
 
@@ -209,28 +215,59 @@ class RedisLane:
                 pass
             elif batch.turn.is_set():
                 time.sleep(0)  # for one turn of the loop, so that others may join
-            elif not batch.turn.wait(self._timeout):
-                batch.error = RedisTimeoutError("no answer in time")
+            elif not batch.turn.wait(self._timeout) and self._withdraw(batch):
                 return
             self._serve(batch)
         finally:  # however it ends, even if this caller is killed, nobody is left waiting
             self._leave(batch)
 
+    def _withdraw(self, batch: _Batch) -> bool:
+        """Its time is over: let it not have the lane, unless it is about to get it."""
+        with self._lock:
+            if self._leading is batch:
+                batch.turn.wait()
+                return False
+            self._waiting.remove(batch)
+            batch.error = RedisTimeoutError("no answer in time")
+            return True
+
     def _leave(self, batch: _Batch) -> None:
         with self._lock:
             if self._open is batch:
                 self._open = None
-            batch.done.set()  # before the next one's turn, so that these go on before those do
-            if self._leading is not batch:
-                self._waiting.remove(batch)
-                return
-            self._left_at = time.monotonic()
-            self._crowded = len(batch.commands) > 1
-            self._leading = self._waiting.popleft() if self._waiting else None
-            if self._leading is not None:
-                self._leading.turn.set()
-            elif self._closed:
+            if self._leading is batch:
+                following = self._pass_on(batch)
+            else:
+                following = None
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(batch)  # its leader was killed
+        batch.done.set()  # before the next one's turn, so that these go on before those do
+        if following is not None:
+            following.turn.set()
+
+    def _pass_on(self, batch: _Batch) -> _Batch | None:
+        """Give the lane to the batch that waits longest, and send it, so that Redis is at it while callers go on."""
+        if len(batch.answers) < len(batch.commands):
+            self._disconnect()
+        self._left_at = time.monotonic()
+        self._crowded = len(batch.commands) > 1
+        self._leading = following = self._waiting.popleft() if self._waiting else None
+        if following is None:
+            if self._closed:
                 self._disconnect()
+        elif self._wire is not None and following.deadline > self._left_at:
+            if self._open is following:
+                self._open = None
+            self._send_ahead(following, self._wire)
+        return following
+
+    @staticmethod
+    def _send_ahead(batch: _Batch, wire: Wire) -> None:
+        data = b"".join(batch.commands)
+        if len(data) <= AHEAD:
+            batch.sent_on, wire.due = wire, batch.deadline
+            with contextlib.suppress(RedisError):  # its leader will find the connection lost
+                batch.rest = wire.begin(data)
 
     # what the leader does
 
@@ -255,7 +292,7 @@ class RedisLane:
         wire, commands, answers = self._wire or self._connected(batch), batch.commands, batch.answers
         wire.due = batch.deadline
         try:
-            wire.write(b"".join(commands[len(answers) :]))
+            wire.write(batch.rest if batch.sent_on is wire else b"".join(commands[len(answers) :]))
             while len(answers) < len(commands):
                 wire.read(answers)
             wire.due = NEVER

@@ -43,18 +43,24 @@ class Wire:
         #: When whoever uses it has waited for too long, by ``time.monotonic``; set by them before they do.
         self.due = NEVER
 
+    def begin(self, data: bytes) -> bytes:
+        """Send what can be sent at once, nearly always all, and return the rest. Raises what :meth:`write` does."""
+        try:
+            return data[self._sock.send(data) :]
+        except OSError as error:
+            raise self._lost(str(error)) from None
+
     def write(self, data: bytes) -> None:
         """Send all of it.
 
         :raises redis.ConnectionError: the connection is lost.
         :raises redis.TimeoutError: it was cut because it was due.
         """
-        try:
-            sent = self._sock.send(data)  # with gevent much cheaper than sendall(), and nearly always enough
-            if sent < len(data):
-                self._sock.sendall(memoryview(data)[sent:])
-        except OSError as error:
-            raise self._lost(str(error)) from None
+        if data and (rest := self.begin(data)):  # with gevent much cheaper than sendall()
+            try:
+                self._sock.sendall(rest)
+            except OSError as error:
+                raise self._lost(str(error)) from None
 
     def read(self, answers: list[Any]) -> None:
         """Wait until something comes, and add the answers that are complete.
