@@ -119,6 +119,7 @@ class LiveSession:
         self._again: set[str] = set()
         self._checkpoint_seq = 0
         self._checkpoint_size = 0
+        self._tail_bytes = 0  # of the entries since the checkpoint
         self._epoch = ""  # the newest heard of
 
     @property
@@ -163,6 +164,7 @@ class LiveSession:
                 self._ring.add(entry)
             self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
             self._checkpoint_size = len(loaded.checkpoint or "")
+            self._tail_bytes = sum(entry.size for entry in loaded.tail)
             if before.epoch not in ("", replica.epoch):
                 self._on_loss()
             if before.epoch != replica.epoch or before.seq != replica.seq:
@@ -233,6 +235,7 @@ class LiveSession:
     def _advance(self, entry: Entry) -> None:
         self.replica.apply(entry)
         self._ring.add(entry)
+        self._tail_bytes += entry.size
         self._deliver(entry)
         self._tell_news()
         for seq, event in [waiter for waiter in self._waiting if waiter[0] <= entry.seq]:
@@ -555,24 +558,24 @@ class LiveSession:
     # checkpoints
 
     def claim_checkpoint(self) -> bool:
-        """Whether the tail is as long as about half of what is folded; if so, the caller writes the checkpoint."""
+        """Whether the tail is as long as half of what is folded; if so, the caller writes the checkpoint."""
         with self.lock:
-            tail = self.replica.seq - self._checkpoint_seq
-            if tail < max(self.settings.checkpoint_entries, self._checkpoint_size // 400):
+            entries = self.replica.seq - self._checkpoint_seq
+            if entries < self.settings.checkpoint_entries or self._tail_bytes * 2 < self._checkpoint_size:
                 return False
-            self._checkpoint_seq = self.replica.seq
+            self._checkpoint_seq, self._tail_bytes = self.replica.seq, 0
             return True
 
     def write_checkpoint(self) -> None:
         with self.lock:
             replica = self.replica
             checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())
-            self._checkpoint_seq, self._checkpoint_size = replica.seq, len(checkpoint.body)
+            self._checkpoint_seq, self._checkpoint_size, self._tail_bytes = replica.seq, len(checkpoint.body), 0
         try:
             self.store.save_checkpoint(self.id, checkpoint)
         except StoreUnavailable:
             with self.lock:
-                self._checkpoint_seq = 0  # the next entry claims it again
+                self._checkpoint_seq = self._checkpoint_size = 0  # the next entry claims it again
 
 
 def folded(loaded: Loaded) -> Replica:

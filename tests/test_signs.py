@@ -267,6 +267,7 @@ def test_read_receipts_outlive_the_worker_and_reach_the_others(make_store: Store
     if second is not first:
         first.sockets.gets("ann", "readReceiptUpdated", 2)
         read(first, session, ann, ids[2])
+        first.sockets.gets("ann", "readReceiptUpdated", 3)
         second.sockets.gets("bob", "readReceiptUpdated", 2)
         assert receipts(first, session, ann) == receipts(second, session, bob) == {"ann": ids[2], "bob": ids[2]}
     assert [d["messageId"] for d in second.sockets.of("bob", "readReceiptUpdated") if d["userId"] == "bob"] == [ids[2]]
