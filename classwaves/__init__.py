@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .auth.accounts import Authenticator as Authenticator
     from .errors import ClassWavesError as ClassWavesError
     from .events import Context as Context
-    from .events import EventSchema as EventSchema
+    from .payloads import EventSchema as EventSchema
     from .events import Feature as Feature
     from .extension import ClassWaves as ClassWaves
     from .features import FEATURES as FEATURES
@@ -21,7 +21,7 @@ _HOMES = {
     "Authenticator": "auth.accounts",
     "ClassWavesError": "errors",
     "Context": "events",
-    "EventSchema": "events",
+    "EventSchema": "payloads",
     "Feature": "events",
     "ClassWaves": "extension",
     "FEATURES": "features",

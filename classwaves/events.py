@@ -1,167 +1,31 @@
 """What a feature is made of: its events, each with a schema, a permission and a handler, and what a handler may do.
 
-Imports errors, models, replica, store, live, hub and rules. A feature file reads like a page of the contract; the
+Imports errors, models, payloads, store, live, hub and rules. A feature file reads like a page of the contract; the
 pipeline runs it.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
+from marshmallow import Schema
 
 from .connections import Connection, Flight
 from .errors import StaleFence
 from .hub import Hub
 from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
+from .payloads import fits, plain_texts
+from .replica import Replica
 from .rules import RULES
 from .store.base import Appended, Seat
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
-
-#: The field of every event that stores something by which its client may repeat it.
-KEY = "clientMessageId"
-
-#: How many levels a JSON value may have that a client makes up.
-MOST_NESTED = 64
-
-
-class Text(fields.String):
-    """A string that UTF-8 can carry: no lone surrogates, which JSON lets through, and no NUL."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        if isinstance(value, bytes):  # which marshmallow would decode
-            raise self.make_error("invalid")
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        if not _is_plain(text):
-            raise ValidationError("Not a valid string.")
-        return text
-
-
-def _is_plain(text: str) -> bool:
-    return "\0" not in text and (text.isascii() or _is_unicode(text))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-class Flag(fields.Boolean):
-    """``true`` or ``false``, and nothing that could be read as one of them, such as 1."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
-
-
-class Number(fields.Float):
-    """A finite number, and no text that could be read as one."""
-
-    def _validated(self, value: Any) -> float:
-        if not isinstance(value, int | float):
-            raise self.make_error("invalid", input=value)
-        return super()._validated(value)
-
-
-class Json(fields.Field[Any]):
-    """Any JSON value that comes out of the log as it went in: nothing binary, no NaN, no text that is no UTF-8."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if not _is_json(value, MOST_NESTED):
-            raise ValidationError("Not a valid JSON value.")
-        return value
-
-
-class JsonObject(Json):
-    """The same, an object."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValidationError("Not a valid object.")
-        return super()._deserialize(value, attr, data, **kwargs)
-
-
-def _is_json(value: Any, levels: int) -> bool:
-    if isinstance(value, str):
-        return _is_plain(value)
-    if isinstance(value, int | float):
-        try:
-            return math.isfinite(value)
-        except OverflowError:  # a whole number that is too large for most who read JSON
-            return False
-    if isinstance(value, dict):
-        return levels > 0 and all(_is_plain(key) and _is_json(item, levels - 1) for key, item in value.items())
-    if isinstance(value, list):
-        return levels > 0 and all(_is_json(item, levels - 1) for item in value)
-    return value is None
-
-
-class EventSchema(Schema):
-    """The payload of an event; unknown fields are refused."""
-
-    class Meta:
-        unknown = RAISE
-
-
-#: What makes a field do more than take a text.
-CHANGING = ("allow_none", "attribute", "data_key", "dump_only", "pre_load", "post_load")
-
-
-def plain_texts(schema: Schema) -> dict[str, tuple[bool, float, float]] | None:
-    """The names, whether each is required and its bounds, of a schema that is nothing but texts; else ``None``."""
-    if any(schema._hooks.values()) or schema.unknown != RAISE or type(schema).load is not Schema.load:
-        return None
-    texts: dict[str, tuple[bool, float, float]] = {}
-    for name, one in schema.fields.items():
-        changing = any(vars(one).get(way) for way in CHANGING)
-        if type(one) is not Text or changing or one.load_default is not missing:
-            return None
-        least, most = 0.0, float("inf")
-        for rule in one.validators:
-            if type(rule) is not validate.Length or rule.equal is not None:
-                return None
-            least, most = max(least, rule.min or 0), min(most, float("inf") if rule.max is None else rule.max)
-        texts[name] = one.required, least, most
-    return texts
-
-
-def session_code() -> Text:
-    """The field ``sessionCode``, any string that could be meant as a code: whether it is one, the look-up tells."""
-    return Text(required=True, validate=validate.Length(1, 32))
-
-
-def client_message_id() -> Text:
-    """The field ``clientMessageId`` of every event that stores something."""
-    return identifier()
-
-
-def identifier(**options: Any) -> Text:
-    """A field for an id: opaque, 1 to 64 characters."""
-    return Text(validate=validate.Length(1, 64), **options)
-
-
-class SessionEvent(EventSchema):
-    """The payload of an event about a session that the socket has joined."""
-
-    sessionCode = session_code()
-
-
-class StoredEvent(SessionEvent):
-    """The payload of an event that stores something."""
-
-    clientMessageId = client_message_id()
-
+Key = Callable[[Replica, dict[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -176,7 +40,7 @@ class Event:
     :param active: the session must be ``active``.
     :param exclusive: it reads what it changes, such as a group's members: those of one session take turns on a worker,
         and each sees what the one before it has changed.
-    :param key: fields of the payload that may stand for ``clientMessageId``, for this event alone.
+    :param key: makes what stands for a ``clientMessageId`` that is not given, for this event alone.
     :param overlaps: while its append is under way, the next event of the same client may begin, if it overlaps too.
         For events that clients send in bursts. Their order in the log stays.
     """
@@ -189,7 +53,7 @@ class Event:
     reads: bool = False
     active: bool = False
     exclusive: bool = False
-    key: tuple[str, ...] = ()
+    key: Key | None = None
     overlaps: bool = False
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
@@ -198,29 +62,14 @@ class Event:
 
     def load(self, raw: dict[str, Any]) -> dict[str, Any]:
         """The payload that the schema makes of this. :raises ValidationError: it refuses it."""
-        if self._texts is not None and _fits(self._texts, raw):
+        if self._texts is not None and fits(self._texts, raw):
             return dict(raw)  # what marshmallow would say, which takes some eighty calls to say it
         loaded: dict[str, Any] = self.schema.load(raw)
         return loaded
 
-    def dedupe_key(self, data: dict[str, Any]) -> str | None:
-        """Take from a payload what makes it safe to repeat."""
-        given: str | None = data.pop(KEY, None)
-        return given or ("\0".join([self.name, *(data[name] for name in self.key)]) if self.key else None)
-
-
-def _fits(texts: dict[str, tuple[bool, float, float]], raw: dict[str, Any]) -> bool:
-    """Whether these texts, and all that are required, are there. If not, the schema may still take it."""
-    found = 0
-    for name, (required, least, most) in texts.items():
-        if name in raw:
-            value = raw[name]
-            if type(value) is not str or not least <= len(value) <= most or not value.isascii() or "\0" in value:
-                return False
-            found += 1
-        elif required:
-            return False
-    return found == len(raw)
+    def own_key(self, replica: Replica, data: dict[str, Any]) -> str | None:
+        """What makes this payload safe to repeat, if it has no ``clientMessageId``."""
+        return f"{self.name}\0{self.key(replica, data)}" if self.key else None
 
 
 class Feature:
@@ -240,19 +89,21 @@ class Feature:
         reads: bool = False,
         active: bool = False,
         exclusive: bool = False,
-        key: Sequence[str] = (),
+        key: Key | None = None,
         overlaps: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
 
-        :raises RuntimeError: ``allow`` is not a rule.
+        :raises RuntimeError: ``allow`` is not a rule; the event is to take turns and to overlap.
         """
+        if exclusive and overlaps:
+            raise RuntimeError(f"{name}: an event that takes turns (exclusive) cannot overlap; choose one of them")
         if allow not in RULES:
             raise RuntimeError(f"{name}: allow={allow!r} is not a rule; the rules are {', '.join(RULES)}")
 
         def register(handler: Handler) -> Handler:
             self.events.append(
-                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, tuple(key), overlaps)
+                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
             )
             return handler
 
@@ -397,7 +248,7 @@ class Context:
         self.hub.emitter.let_next(connection.eio_sid)  # it begins when this greenlet waits, behind this append
         connection.lock.release()
         try:
-            return store.append(self.live.id, drafts, dedupe=self.dedupe_key, fences=self.fences)
+            return store.append(self.live.id, drafts, dedupe=self.dedupe_key, fences=self.fences, unseat=unseat)
         except StaleFence:
             self._flight.stale = True
             raise

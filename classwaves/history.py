@@ -5,16 +5,17 @@ Imports models, live and store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .live import LiveSession
 from .models import Entry, Principal
+from .payloads import LATEST
 from .store import Store
 
 #: How many entries are read at once, and how many are looked at for one page, of which some are for others.
-READ, LOOKED_AT = 500, 10_000
+READ, LOOKED_AT = 500, 5_000
 
 Shown = Callable[[Entry], dict[str, Any] | None]
 
@@ -28,6 +29,11 @@ class Window:
     limit: int = 50
     group_id: str | None = None
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Window:
+        """The window that a payload or a query asks for."""
+        return cls(data.get("beforeSeq"), data.get("afterSeq", 0), data["limit"], data.get("groupId"))
+
 
 def page(
     store: Store, live: LiveSession, who: Principal, name: str, event: str, window: Window, shown: Shown
@@ -40,7 +46,7 @@ def page(
     :returns: ``{name: [...], hasMore, nextBeforeSeq}``, newest last.
     """
     found: list[tuple[int, dict[str, Any]]] = []
-    position = window.before or live.replica.seq + 1
+    position = window.before or LATEST  # the log may be ahead of this worker
     looked_at, more = 0, True
     while more and len(found) <= window.limit and looked_at < LOOKED_AT:
         entries = store.read_back(live.id, position, READ)

@@ -25,6 +25,11 @@ from .store.base import Seat
 logger = logging.getLogger(__name__)
 
 
+#: When to look again for a connection whose event is being handled: the scheduler, which renews the lease, waits for
+#: no client. In seconds.
+BUSY = 0.05
+
+
 class _Slot:
     """A session's place in the hub. Loading and dropping exclude each other by ``lock``."""
 
@@ -221,9 +226,14 @@ class Hub:
         """
 
         def settle() -> None:
-            with connection.lock:
+            if not connection.lock.acquire(blocking=False):
+                self.scheduler.after(BUSY, settle)
+                return
+            try:
                 if live.id not in connection.seats:
                     self.store.vanish(live.id, self.seat(connection))
+            finally:
+                connection.lock.release()
             self.release(live.id)
 
         self.scheduler.after(grace, settle)
@@ -289,10 +299,18 @@ class Hub:
             self._lost, self.worker = False, name
         self._serve_as(self.worker)
         for connection in self._connections():
-            with connection.lock:
-                for live in connection.seats.values():
-                    if connection.sid in live.members:
-                        self._sit_down(connection, live)
+            self._take_seats_again(connection)
+
+    def _take_seats_again(self, connection: Connection) -> None:
+        if not connection.lock.acquire(blocking=False):
+            self.scheduler.after(BUSY, lambda: self._take_seats_again(connection))
+            return
+        try:
+            for live in connection.seats.values():
+                if connection.sid in live.members:
+                    self._sit_down(connection, live)
+        finally:
+            connection.lock.release()
 
     def _serve_as(self, name: str) -> None:
         self.store.renew(name, self.settings.lease)

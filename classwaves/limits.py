@@ -17,7 +17,7 @@ from .errors import ClassWavesError, StoreUnavailable
 from .settings import Settings
 
 #: What is counted in this process only, so that it costs no round trip.
-LOCAL = frozenset({"event"})
+LOCAL = frozenset({"event", "read"})
 
 
 class RateLimits:
@@ -27,7 +27,7 @@ class RateLimits:
         self._enabled = settings.ratelimit_enabled
         self._items: dict[str, list[RateLimitItem]] = {
             name: parse_many(getattr(settings, f"{name}_rate"))
-            for name in ("login", "login_name", "guest", "guess", "connect", "event")
+            for name in ("login", "login_name", "guest", "guess", "connect", "event", "read")
         }
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared = self._local

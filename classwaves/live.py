@@ -1,7 +1,7 @@
-"""One session on this worker: its replica, its newest entries, the sockets here, and delivery to them in order.
+"""One session on this worker: its replica is kept at the log's end, whatever the feed brings, or does not.
 
-Imports errors, models, replica, crowd, throttle and store. The rule that keeps it free of deadlocks: nothing asks the
-store for anything while it holds ``lock``.
+Imports errors, models, replica, delivery and store. The rule that keeps it free of deadlocks: nothing asks the store for
+anything while it holds ``lock``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from .connections import Emitter, Member
-from .crowd import Crowd
+from .connections import Emitter
+from .delivery import PAGE, Delivery
 from .errors import ClassWavesError, StoreUnavailable
-from .models import Entry, Principal, SessionRecord, iso
-from .replica import FOLD_VERSION, SNAPSHOTS, VIEWS, Replica
-from .ring import Resume, Ring
+from .models import Entry
+from .replica import FOLD_VERSION, Replica
 from .settings import Settings
 from .store.base import Checkpoint, Loaded, Store, cursor_news
-from .throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +33,6 @@ ADOPTERS: list[Callable[[LiveSession], None]] = []
 Hearer = Callable[["LiveSession", dict[str, Any]], None]
 #: kind -> what a worker does with a message without a seq, as :meth:`classwaves.events.Context.signal` sent it
 HEARERS: dict[str, Hearer] = {}
-
-#: How many entries are read from the log at once.
-PAGE = 500
-#: What an event's frame adds to its entry, about, in bytes.
-FRAME = 120
 
 
 def follows(event: str) -> Callable[[Follower], Follower]:
@@ -73,7 +66,7 @@ def hears(kind: str) -> Callable[[Hearer], Hearer]:
     return register
 
 
-class LiveSession:
+class LiveSession(Delivery):
     """A session that sockets of this worker have joined, or are joining.
 
     :param session_id: the internal id, which names the rooms.
@@ -92,24 +85,13 @@ class LiveSession:
         on_loss: Callable[[], None] = lambda: None,
         later: Callable[[float, Callable[[], Any]], Any] = lambda seconds, task: None,
     ) -> None:
-        self.id = session_id
-        self.store = store
-        self.settings = settings
-        self.later = later
+        super().__init__(session_id, store, emitter, settings, later)
         self._on_loss = on_loss
-        self.lock = threading.RLock()
-        self.replica = Replica()
-        self.statuses: dict[str, str] = {}
-        #: user id -> the message up to which they have read
-        self.cursors: dict[str, str] = {}
-        self.crowd = Crowd(session_id, emitter)
         #: held by events that read what they change, so that those of one worker take turns instead of colliding
         self.turn = threading.Lock()
         #: what features keep that is in no log, under their own names
         self.transient: dict[str, Any] = {}
         self.closed = False
-        self._throttle = Throttle(settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush))
-        self._ring = Ring(settings.ring_entries, settings.ring_bytes)
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
@@ -121,21 +103,6 @@ class LiveSession:
         self._checkpoint_size = 0
         self._tail_bytes = 0  # of the entries since the checkpoint
         self._epoch = ""  # the newest heard of
-
-    @property
-    def record(self) -> SessionRecord:
-        """The session's record. :raises ClassWavesError: ``SESSION_NOT_FOUND``: the log does not tell of one."""
-        if self.replica.record is None:
-            raise ClassWavesError("SESSION_NOT_FOUND")
-        return self.replica.record
-
-    @property
-    def members(self) -> dict[str, Member]:
-        """The sockets of this worker that have joined."""
-        return self.crowd.members
-
-    def is_staff(self, principal: Principal) -> bool:
-        return not principal.is_transcriber and self.record.is_staff(principal.user_id, principal.role)
 
     # the way from the store to the replica
 
@@ -166,6 +133,8 @@ class LiveSession:
             self._checkpoint_size = len(loaded.checkpoint or "")
             self._tail_bytes = sum(entry.size for entry in loaded.tail)
             if before.epoch not in ("", replica.epoch):
+                self._news.clear()  # of the old numbering, and so is what waits
+                self._throttle.clear()
                 self._on_loss()
             if before.epoch != replica.epoch or before.seq != replica.seq:
                 self._start_again()
@@ -178,8 +147,9 @@ class LiveSession:
         self.crowd.sort(self.is_staff)
         for user_id in self.replica.removed:
             self._turn_out(user_id)
+        participants = self.participants()
         for sid, member in self.members.items():
-            self.crowd.tell([sid], "sessionJoined", self.snapshot(member.principal))
+            self.crowd.tell([sid], "sessionJoined", self.snapshot(member.principal, participants=participants))
 
     def _stop_holding(self) -> None:
         """The log could not be read: what was held comes again from the log, with the next wake-up."""
@@ -196,7 +166,7 @@ class LiveSession:
         with self.lock:
             if self._holding:
                 self._held.append(entry)
-            elif entry.epoch != self.replica.epoch:
+            elif entry.epoch != self.replica.epoch and self._ring.get(entry.seq) != entry:
                 self._renumbered(entry.epoch)
             elif entry.seq == self.replica.seq + 1:
                 self._advance(entry)
@@ -237,6 +207,8 @@ class LiveSession:
         self._ring.add(entry)
         self._tail_bytes += entry.size
         self._deliver(entry)
+        for follower in FOLLOWERS.get(entry.draft.event, ()):
+            follower(self, entry)
         self._tell_news()
         for seq, event in [waiter for waiter in self._waiting if waiter[0] <= entry.seq]:
             self._waiting.remove((seq, event))
@@ -324,20 +296,16 @@ class LiveSession:
                 self.crowd.tell([sid], "error", error.to_dict())
                 self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
 
-    def _turn_out(self, user_id: str) -> None:
-        """A participant was removed: their sockets here are out of the session, and stay connected."""
-        for sid in self.crowd.sockets_of([user_id]):
-            self.crowd.remove(sid)
-            self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
-
     def _refresh_statuses(self) -> None:
         """What was said of statuses and of reading while the feed was away was missed."""
+        seen = dict(self.statuses)
         loaded = self.store.load(self.id, FOLD_VERSION)
         if loaded:
             self._renumbered(loaded.epoch)  # another replica may have found a loss
         with self.lock:
             before = {user_id: self.status_of(user_id) for user_id in self.replica.participants}
-            self.statuses = loaded.statuses if loaded else {}
+            newer = {user_id: status for user_id, status in self.statuses.items() if seen.get(user_id) != status}
+            self.statuses = {**(loaded.statuses if loaded else {}), **newer}
             for user_id, message_id in (loaded.cursors if loaded else {}).items():
                 self.on_ephemeral(cursor_news(user_id, message_id))
             for user_id, status in before.items():
@@ -353,7 +321,6 @@ class LiveSession:
         """Start again from the store, and tell every socket to start again from the snapshot; once an epoch."""
         with self._repair:
             if self._epoch != self.replica.epoch:
-                self._news.clear()  # of the old numbering
                 self._take_anew()
 
     def _take_anew(self) -> None:
@@ -366,44 +333,6 @@ class LiveSession:
         with self.lock:
             self.closed = True
             self.crowd.silence()
-
-    # the way to the sockets
-
-    def enter(self, sid: str, principal: Principal, snapshot: dict[str, Any]) -> None:
-        """Let a socket in. Called with ``lock`` held since the snapshot was made, so that no event falls between."""
-        self.crowd.enter(sid, principal, self.is_staff(principal))
-        self.crowd.tell([sid], "sessionJoined", snapshot)
-
-    def remove(self, sid: str) -> None:
-        """Deliver nothing more to this socket."""
-        with self.lock:
-            self.crowd.remove(sid)
-
-    def _deliver(self, entry: Entry) -> None:
-        draft, code = entry.draft, self.record.code
-        if draft.audience == "presence":
-            self._deliver_presence(entry)
-        elif (view := VIEWS.get(draft.event)) and view.by_role:
-            staff, others = (self.replica.shown(entry, code, role) for role in (True, False))
-            self.crowd.send_by_role(draft.event, staff, others, draft.audience, draft.members)
-        else:
-            self.crowd.send(draft.event, self.replica.shown(entry, code, False), draft.audience, draft.members)
-        if draft.event == "sessionChanged":
-            self.crowd.sort(self.is_staff)
-        elif draft.event == "participantRemoved":
-            self.announce(draft.data["userId"], "left", entry.time)
-            self._turn_out(draft.data["userId"])
-        for follower in FOLLOWERS.get(draft.event, ()):
-            follower(self, entry)
-
-    def _deliver_presence(self, entry: Entry) -> None:
-        user_id, change = entry.draft.author, entry.draft.data["change"]
-        status = {"joined": "active", "returned": "active"}.get(change, change)
-        self.statuses[user_id] = status
-        if user_id not in self.replica.removed:
-            self.announce(user_id, status, entry.time)
-        if change == "left":
-            self.statuses.pop(user_id, None)
 
     def on_ephemeral(self, message: dict[str, Any]) -> None:
         """Something without a seq came along the feed."""
@@ -422,138 +351,12 @@ class LiveSession:
         """Whether what the sender's permission relied on had changed before its message was on its way."""
         return any(self.replica.fence(name) > value for name, value in message.get("fences", {}).items())
 
-    def say(
-        self,
-        key: Hashable,
-        event: str,
-        data: Callable[[], Mapping[str, Any]],
-        audience: str = "all",
-        members: Sequence[str] = (),
-    ) -> None:
-        """Send something without a seq, with ``lock`` held. Of one key only the newest leaves in a window of time.
-
-        :param data: makes the payload when it leaves.
-        """
-
-        def send() -> None:
-            self.crowd.send(event, {"sessionCode": self.record.code, **data()}, audience, members)
-
-        self._throttle.run((event, key), send)
-
-    def forget(self, event: str, key: Hashable) -> None:
-        """What :meth:`say` has kept for later under this key comes too late now."""
-        self._throttle.forget((event, key))
-
-    def _flush(self) -> None:
-        with self.lock:
-            self._throttle.flush()
-
     def _tell_news(self) -> None:
         """Statuses in their place among the entries: who is idle since joining is not active again by the joining."""
         while self._news and self._news[0]["seq"] <= self.replica.seq:
             message = self._news.popleft()
             self.statuses[message["userId"]] = message["presence"]
             self.announce(message["userId"], message["presence"], message["time"])
-
-    def announce(self, user_id: str, status: str, milliseconds: int) -> None:
-        """Tell everybody but a user of their presence."""
-        display_name, role = self.replica.known.get(user_id, ["", ""])
-        payload = {
-            "sessionCode": self.record.code,
-            "userId": user_id,
-            "status": status,
-            "displayName": display_name,
-            "role": role,
-            "timestamp": iso(milliseconds),
-        }
-
-        def send() -> None:
-            self.crowd.send("presenceUpdated", payload, "all", skip=self.crowd.sockets_of([user_id]))
-
-        self._throttle.run(("presenceUpdated", user_id), send)
-
-    # what a joiner is told
-
-    def status_of(self, user_id: str) -> str:
-        participant = self.replica.participants.get(user_id)
-        if participant is None or not participant.connected:
-            return "disconnected"
-        return self.statuses.get(user_id, "active")
-
-    def participants(self) -> list[dict[str, Any]]:
-        """All participants in the contract's shape, in the order in which they joined."""
-        return [
-            {
-                "userId": participant.user_id,
-                "displayName": participant.display_name,
-                "role": participant.role,
-                "status": self.status_of(participant.user_id),
-                "joinedAt": iso(participant.joined_at),
-            }
-            for participant in self.replica.participants.values()
-        ]
-
-    def snapshot(self, principal: Principal, missed: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """``sessionJoined`` for one participant; ``missed`` is ``None`` unless everything missed is in it."""
-        record, staff = self.record, self.is_staff(principal)
-        participants = self.participants()
-        mine = next((item for item in participants if item["userId"] == principal.user_id), {})
-        settings = dict(record.settings)
-        if not staff:
-            del settings["rosterUserIds"]
-        return {
-            "sessionCode": record.code,
-            "title": record.title,
-            "participants": participants,
-            "status": record.status,
-            "seq": self.replica.seq,
-            "epoch": self.replica.epoch,
-            "self": {**mine, "staff": staff, "muted": principal.user_id in self.replica.muted},
-            "mode": self.replica.mode,
-            "readReceipts": self.cursors,
-            **{key: make(self.replica, principal.user_id, staff) for key, make in SNAPSHOTS.items()},
-            "settings": settings,
-            "recovered": missed is not None,
-            "missed": missed or [],
-        }
-
-    def older(self, resume: Resume | None) -> list[Entry] | None:
-        """What a resuming client missed from before the ring, read from the log; ``None`` if it must start again.
-
-        Called without ``lock``; :meth:`missed` joins it with the ring.
-        """
-        if resume is None or resume.epoch != self.replica.epoch or resume.since_seq > self.replica.seq:
-            return None
-        entries: list[Entry] = []
-        position = resume.since_seq
-        while position < self._ring.starts_after(self.replica.seq):
-            page = self.store.read(self.id, position, PAGE)
-            if not page or page[0].seq != position + 1:
-                return None  # trimmed
-            entries += page
-            position = page[-1].seq
-            if len(entries) > self.settings.resume_entries * 4:
-                return None  # more than anybody gets, even if some of it is for others
-        return entries
-
-    def missed(
-        self, principal: Principal, resume: Resume | None, older: list[Entry] | None
-    ) -> list[dict[str, Any]] | None:
-        """Everything after the client's position that was addressed to it, or ``None``. Called with ``lock`` held."""
-        if resume is None or older is None or resume.epoch != self.replica.epoch:
-            return None
-        position = older[-1].seq if older else resume.since_seq
-        if position < self._ring.starts_after(self.replica.seq):
-            return None  # the ring moved on by more than the page that was read
-        # the log may be ahead of this replica, which delivers the rest itself
-        read = [entry for entry in older if entry.seq <= self.replica.seq]
-        entries = [*read, *(entry for entry in self._ring.items if entry.seq > position)]
-        code, staff = self.record.code, self.is_staff(principal)
-        mine = [entry for entry in entries if entry.is_for(principal.user_id, staff)]
-        settings = self.settings
-        if len(mine) > settings.resume_entries or sum(e.size + FRAME for e in mine) > settings.resume_bytes:
-            return None
-        return [{"event": entry.draft.event, "data": self.replica.shown(entry, code, staff)} for entry in mine]
 
     # checkpoints
 

@@ -15,7 +15,7 @@ from flask_socketio import Namespace, SocketIO
 from .auth.tokens import Tokens, bearer
 from .connections import Connection
 from .errors import ClassWavesError
-from .hub import Hub
+from .hub import BUSY, Hub
 from .limits import RateLimits
 from .models import Principal
 from .pipeline import Pipeline
@@ -98,11 +98,16 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             self.hub.scheduler.after(0, lambda: self._detach(connection))
 
     def _detach(self, connection: Connection) -> None:
-        with connection.lock:  # a join in progress ends first
+        if not connection.lock.acquire(blocking=False):  # an event of it is handled; the scheduler has more to do
+            self.hub.scheduler.after(BUSY, lambda: self._detach(connection))
+            return
+        try:
             connection.closed = True
             seats, connection.seats = connection.seats, {}
             for live in seats.values():
                 live.remove(connection.sid)
+        finally:
+            connection.lock.release()
         for live in seats.values():
             self.hub.depart(connection, live, self.hub.settings.disconnect_grace)
 

@@ -20,6 +20,7 @@ from .events import Context, Event, Feature, stored
 from .hub import Hub
 from .limits import RateLimits
 from .live import LiveSession
+from .payloads import KEY
 from .rules import CONNECTED, check
 
 logger = logging.getLogger(__name__)
@@ -74,12 +75,18 @@ class Pipeline:
         event = self.events.get(name) if isinstance(name, str) else None
         if event is None:
             raise ClassWavesError("UNKNOWN_EVENT")
-        return self._dispatch(connection, event, loaded(event, args))
+        try:
+            return self._dispatch(connection, event, loaded(event, args))
+        except ClassWavesError as error:
+            if error.code == "SESSION_NOT_FOUND":  # a code that was guessed counts as over REST
+                who = connection.principal
+                self._limits.hit("guess", who.user_id if who.auth.guest_of is None else connection.address)
+            raise
 
     def _dispatch(self, connection: Connection, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
         if (flight := connection.flight) and (flight.stale or not event.overlaps):
             connection.settle()
-        context = Context(connection, self._hub, event, event.dedupe_key(data))
+        context = Context(connection, self._hub, event, data.pop(KEY, None))
         try:
             return self._within(context, data)
         finally:
@@ -90,7 +97,8 @@ class Pipeline:
         if event.allow == CONNECTED:
             return event.handler(context, data)
         try:
-            context._live = self._joined(connection, data["sessionCode"])
+            context._live = live = self._joined(connection, data["sessionCode"])
+            context.client_message_id = context.client_message_id or event.own_key(live.replica, data)
             return self._attempt(context, data)
         except ClassWavesError as error:
             # who may not act any more is still told what came of a request that was carried out

@@ -51,13 +51,19 @@ class Throttle:
         self._armed = False
         now = time.monotonic()
         ended = []
-        for key, (until, task) in self._open.items():
+        for key, (until, _) in self._open.items():
             if until > now:
                 break  # windows end in the order in which they began
-            ended.append((key, task))
-        for key, _ in ended:
-            del self._open[key]
-        for key, task in ended:
-            if task is not None:
-                self.run(key, task)
-        self._arm()
+            ended.append(key)
+        try:
+            for key in ended:
+                _, task = self._open.pop(key)
+                if task is not None:
+                    self.run(key, task)
+        finally:
+            self._arm()  # if one has failed, those after it have their turn at once
+
+    def clear(self) -> None:
+        """Nothing that waits is to run any more."""
+        for key in self._open:
+            self.forget(key)

@@ -8,7 +8,8 @@ from flask import Flask
 from marshmallow import fields
 
 from classwaves import ClassWaves
-from classwaves.events import Context, EventSchema, Feature, client_message_id, session_code
+from classwaves.events import Context, Feature
+from classwaves.payloads import EventSchema, client_message_id, session_code
 from classwaves.features import FEATURES
 from tests.support.apps import state_of
 from tests.support.gunicorn_server import TEST_KEYS

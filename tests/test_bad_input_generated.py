@@ -13,7 +13,8 @@ from flask import Flask
 from marshmallow import fields, validate
 
 from classwaves import ClassWaves, Context, create_app
-from classwaves.events import Event, EventSchema, Feature, SessionEvent, Text
+from classwaves.events import Event, Feature
+from classwaves.payloads import EventSchema, SessionEvent, Text
 from classwaves.features import FEATURES
 from tests.support.apps import state_of
 from tests.support.gunicorn_server import TEST_KEYS

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from marshmallow import EXCLUDE, ValidationError, post_load, validate
 
-from classwaves.events import Event, EventSchema, Text, plain_texts
+from classwaves.events import Event
+from classwaves.payloads import EventSchema, Text, plain_texts
 from classwaves.features.chat import MessageSchema, chat
 
 

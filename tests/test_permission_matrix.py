@@ -19,7 +19,8 @@ from marshmallow import fields
 
 from classwaves import ClassWaves, Context
 from classwaves.errors import ClassWavesError
-from classwaves.events import Event, Feature, SessionEvent, StoredEvent
+from classwaves.events import Event, Feature
+from classwaves.payloads import SessionEvent, StoredEvent
 from classwaves.features import FEATURES
 from classwaves.rules import CONNECTED, RULES
 from tests.support.apps import API, headers_for, state_of

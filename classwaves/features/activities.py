@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from .. import codec
 from ..errors import ClassWavesError
-from ..events import Context, Feature, Json, JsonObject, StoredEvent, Text, identifier
+from ..events import Context, Feature
+from ..payloads import Json, JsonObject, StoredEvent, Text, identifier, position
 from ..live import LiveSession, follows
 from ..models import Entry
 from ..replica import Replica, fold, snapshot, view
@@ -21,6 +22,9 @@ activities = Feature("activities")
 
 #: The fence of the activity's state, on which responses rely too.
 FENCE = "activity"
+
+#: How many bytes of responses a snapshot has at the most; all of them are in the export.
+SNAPSHOT_BYTES = 262_144
 
 #: from -> to; the activity that there was before it was started has no state.
 STEPS = {
@@ -36,7 +40,7 @@ class ActivitySchema(StoredEvent):
     activityType = Text(required=True, validate=validate.Length(1, 64))
     status = Text(required=True, validate=validate.OneOf(["started", "paused", "completed"]))
     data = JsonObject()
-    expectedVersion = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
+    expectedVersion = position()
 
 
 class ResponseSchema(StoredEvent):
@@ -50,10 +54,13 @@ class ResponseSchema(StoredEvent):
 
 @fold("activityUpdate")
 def _update(replica: Replica, entry: Entry) -> None:
-    """The activity as it is now; another one begins without responses."""
+    """The activity as it is now, and ``run``: the seq with which it began, without responses."""
     before = replica.state.get("activity") or {}
-    same = before.get("activityId") == entry.draft.data["activityId"]
-    replica.state["activity"] = {**entry.draft.data, "responses": before["responses"] if same else {}}
+    if before.get("activityId") == entry.draft.data["activityId"]:
+        kept = {"run": before["run"], "responses": before["responses"]}
+    else:
+        kept = {"run": entry.seq, "responses": {}}
+    replica.state["activity"] = {**entry.draft.data, **kept}
 
 
 @fold("activityResponse")
@@ -61,6 +68,7 @@ def _respond(replica: Replica, entry: Entry) -> None:
     """The newest response of each student."""
     activity = replica.state.get("activity")
     if activity and activity["activityId"] == entry.draft.data["activityId"]:
+        activity["responses"].pop(entry.draft.author, None)  # the newest is the last
         activity["responses"][entry.draft.author] = entry.draft.data["data"]
 
 
@@ -82,13 +90,30 @@ def current(replica: Replica, user_id: str, staff: bool) -> dict[str, Any] | Non
     activity = replica.state.get("activity")
     if activity is None:
         return None
-    shown = {key: value for key, value in activity.items() if key != "responses"} | _progress(replica)
-    responses = activity["responses"]
+    shown, responses = _without_responses(activity) | _progress(replica), activity["responses"]
     if staff:
-        named = [(user_id, replica.known.get(user_id, [""])[0], data) for user_id, data in responses.items()]
-        return shown | {"responses": [{"userId": i, "displayName": name, "data": data} for i, name, data in named]}
+        named = _newest(responses)
+        return shown | {
+            "responses": [{"userId": i, "displayName": replica.known.get(i, [""])[0], "data": responses[i]} for i in named],
+            "responsesComplete": len(named) == len(responses),
+        }
     mine = {"response": responses[user_id]} if user_id in responses else {}
     return without_key(shown) | mine
+
+
+def _without_responses(activity: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in activity.items() if key not in ("run", "responses")}
+
+
+def _newest(responses: Mapping[str, Any]) -> list[str]:
+    """Who gave as many of the newest responses as a snapshot may take, oldest first."""
+    size, newest = 0, list[str]()
+    for user_id in reversed(responses):
+        size += len(codec.dumps(responses[user_id])) + 100
+        if size > SNAPSHOT_BYTES:
+            break
+        newest.append(user_id)
+    return newest[::-1]
 
 
 def _progress(replica: Replica) -> dict[str, Any]:
@@ -154,12 +179,19 @@ def _check_step(
 
 
 def _conflict(message: str, running: Mapping[str, Any]) -> ClassWavesError:
-    current = {key: value for key, value in running.items() if key != "responses"} or None
+    current = _without_responses(running) or None
     return ClassWavesError("CONFLICT", message, details={"current": current})
 
 
+def _response_key(replica: Replica, data: Mapping[str, Any]) -> str:
+    """``clientId`` counts for one run of an activity: what is answered anew is another response."""
+    activity = replica.state.get("activity") or {}
+    run = activity["run"] if activity.get("activityId") == data["activityId"] else 0
+    return f"{data['activityId']}\0{run}\0{data['clientId']}"
+
+
 @activities.event(
-    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key=("activityId", "clientId")
+    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key=_response_key
 )
 def submit_response(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Answer the running activity; another answer with another ``clientId`` replaces the one before."""

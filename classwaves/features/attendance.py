@@ -19,7 +19,8 @@ def _note_status(replica: Replica, entry: Entry) -> None:
         sheet.setdefault("startedAt", entry.time)
     elif entry.draft.data["status"] == "ended":
         sheet.setdefault("endedAt", entry.time)
-        for row in sheet["users"].values():
+        for user_id, row in sheet["users"].items():
+            row.setdefault("status", _status(replica, user_id))
             _end(row, entry.time)
 
 
@@ -44,7 +45,10 @@ def _note_removal(replica: Replica, entry: Entry) -> None:
 
 
 def _sheet(replica: Replica) -> dict[str, Any]:
-    """``startedAt``, ``endedAt``, and ``users``: joinedAt, present (until now), since, until; all in milliseconds."""
+    """``startedAt``, ``endedAt``, and ``users``: joinedAt, present (until now), since, until; all in milliseconds.
+
+    A user's ``status`` is there once the session has ended: how it was then.
+    """
     sheet: dict[str, Any] = replica.state.setdefault("attendance", {"users": {}})
     return sheet
 
@@ -63,7 +67,7 @@ def sheet(replica: Replica, now: int, late_after: float) -> list[dict[str, Any]]
     :returns: ``{userId, displayName, role, status, joinedAt, leftAt, minutesPresent, late, minutesLate}``, where
         ``status`` is ``present``, ``disconnected``, ``left``, ``removed`` or ``absent``.
     """
-    kept = _sheet(replica)
+    kept = replica.state.get("attendance", {"users": {}})
     users, started = kept["users"], kept.get("startedAt")
     rows = [
         _row(replica, user_id, row, min(now, kept.get("endedAt", now)), started, late_after)
@@ -86,7 +90,7 @@ def _row(
         "userId": user_id,
         "displayName": name,
         "role": role,
-        "status": _status(replica, user_id),
+        "status": row.get("status") or _status(replica, user_id),
         "joinedAt": iso(row["joinedAt"]),
         "leftAt": iso(row["until"]) if row["since"] is None else None,
         "minutesPresent": round(present / 60_000, 1),

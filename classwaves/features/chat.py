@@ -10,7 +10,8 @@ from typing import Any
 from marshmallow import validate
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature
+from ..payloads import StoredEvent, Text, identifier
 from ..models import Entry, seq_of
 from ..replica import Replica, fold
 from .groups import group_audience

@@ -13,8 +13,9 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, Flag, StoredEvent, Text, identifier
-from ..models import Draft, Entry
+from ..events import Context, Feature
+from ..payloads import Flag, StoredEvent, Text, identifier, position, user_identifier
+from ..models import TRANSCRIBER, Draft, Entry
 from ..replica import Replica, fold, snapshot
 from ..rules import forbidden
 
@@ -138,7 +139,7 @@ def _group(context: Context, group_id: str) -> Group:
 
 
 def _members() -> fields.List[str]:
-    return fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=MOST_MEMBERS))
+    return fields.List(user_identifier(), validate=validate.Length(max=MOST_MEMBERS))
 
 
 def _size(**options: Any) -> fields.Integer:
@@ -147,7 +148,7 @@ def _size(**options: Any) -> fields.Integer:
 
 class CreateSchema(StoredEvent):
     name = Text(required=True, validate=validate.Length(1, 100))
-    leaderId = identifier(allow_none=True)
+    leaderId = user_identifier(allow_none=True)
     memberIds = _members()
     maxSize = _size(allow_none=True)
 
@@ -158,14 +159,14 @@ class GroupSchema(StoredEvent):
 
 class UpdateSchema(GroupSchema):
     name = Text(validate=validate.Length(1, 100))
-    leaderId = identifier(allow_none=True)
+    leaderId = user_identifier(allow_none=True)
     memberIds = _members()
     maxSize = _size(allow_none=True)
-    expectedVersion = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
+    expectedVersion = position()
 
 
 class DeleteSchema(GroupSchema):
-    expectedVersion = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
+    expectedVersion = position()
 
 
 class ReadySchema(GroupSchema):
@@ -297,13 +298,16 @@ def _expected(context: Context, data: Mapping[str, Any]) -> Group:
 def _check(context: Context, group: Group, new: Iterable[str]) -> None:
     """Only who has been in the session can be in a group; the leader is a member; nobody is too many."""
     replica = context.live.replica
-    strangers = [user_id for user_id in new if user_id not in replica.known or user_id in replica.removed]
-    if strangers:
+    if not all(_may_be_in_one(replica, one) for one in new):
         raise ClassWavesError("INVALID_PAYLOAD", details={"memberIds": ["Not all of them are participants."]})
     if group.leader_id is not None and group.leader_id not in group.members:
         raise ClassWavesError("INVALID_PAYLOAD", details={"leaderId": ["The leader must be a member."]})
     if group.max_size is not None and len(group.members) > group.max_size:
         raise ClassWavesError("GROUP_FULL")
+
+
+def _may_be_in_one(replica: Replica, user_id: str) -> bool:
+    return user_id in replica.known and user_id not in replica.removed and replica.known[user_id][1] != TRANSCRIBER
 
 
 def _moved(others: Iterable[Group], user_ids: Sequence[str]) -> list[tuple[Group, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, identifier
+from ..events import Context, Feature
+from ..payloads import StoredEvent, user_identifier
 from ..models import Entry, iso
 from ..replica import Replica, fold, snapshot, view
 from ..rules import forbidden
@@ -18,7 +19,7 @@ class RaiseSchema(StoredEvent):
 
 
 class LowerSchema(StoredEvent):
-    userId = identifier()
+    userId = user_identifier()
 
 
 @fold("handStatusChanged")

@@ -6,7 +6,8 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ..events import Context, Feature, SessionEvent, identifier
+from ..events import Context, Feature
+from ..payloads import SessionEvent, identifier
 from ..history import Window, page
 from ..live import LiveSession
 from ..models import Entry, Principal
@@ -47,17 +48,13 @@ def segments(store: Store, live: LiveSession, who: Principal, window: Window) ->
     return page(store, live, who, "segments", "transcriptionUpdate", window, lambda entry: entry.payload(code))
 
 
-def _window(data: dict[str, Any]) -> Window:
-    return Window(data.get("beforeSeq"), data.get("afterSeq", 0), data["limit"], data.get("groupId"))
-
-
 @history.event("fetchHistory", schema=PageSchema, allow="participant", reads=True)
 def fetch_history(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """The newest messages before ``beforeSeq`` and after ``afterSeq``, of everybody or of one group."""
-    return messages(context.hub.store, context.live, context.principal, _window(data))
+    return messages(context.hub.store, context.live, context.principal, Window.of(data))
 
 
 @history.event("fetchTranscript", schema=PageSchema, allow="participant", reads=True)
 def fetch_transcript(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """The newest final captions before ``beforeSeq`` and after ``afterSeq``."""
-    return segments(context.hub.store, context.live, context.principal, _window(data))
+    return segments(context.hub.store, context.live, context.principal, Window.of(data))

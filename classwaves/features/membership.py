@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import fields, validate
 
 from ..errors import ClassWavesError, StaleFence
-from ..events import Context, EventSchema, Feature, Text, entry_fences, session_code
+from ..events import Context, Feature, entry_fences
+from ..payloads import EventSchema, Text, session_code
 from ..live import LiveSession
 from ..models import Principal
 from ..ring import Resume
@@ -119,6 +120,7 @@ def _take_seat(context: Context, live: LiveSession) -> None:
 def _enter(context: Context, live: LiveSession, resume: Resume | None) -> dict[str, Any]:
     older = live.older(resume)
     with live.lock:  # snapshot and room in one turn: no event falls between
+        check_entry(live, context.principal)  # somebody may have been removed while the log was read
         missed = live.missed(context.principal, resume, older)
         snapshot = live.snapshot(context.principal, missed)
         live.enter(context.connection.sid, context.principal, snapshot)
@@ -131,6 +133,8 @@ def sync(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     live, resume = context.live, Resume(data["sinceSeq"], data["epoch"])
     older = live.older(resume)
     with live.lock:
+        if context.connection.sid not in live.members:  # removed while the log was read
+            raise ClassWavesError("NOT_IN_SESSION")
         return live.snapshot(context.principal, live.missed(context.principal, resume, older))
 
 

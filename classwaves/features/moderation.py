@@ -10,12 +10,19 @@ from typing import Any
 from marshmallow import validate
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, Flag, StoredEvent, Text, identifier
+from ..events import Context, Feature
+from ..payloads import Flag, StoredEvent, Text, identifier, user_identifier
 from ..models import Draft
+from ..replica import Replica, snapshot
 from ..rules import forbidden
 from .chat import any_message
 
 moderation = Feature("moderation")
+
+@snapshot("muted")
+def _muted(replica: Replica, user_id: str, staff: bool) -> list[str]:
+    return sorted(replica.muted)
+
 
 MODES = ("open", "focus", "quiz")
 
@@ -25,7 +32,7 @@ class DeleteMessageSchema(StoredEvent):
 
 
 class RemoveSchema(StoredEvent):
-    userId = Text(required=True, validate=validate.Length(1, 128))
+    userId = user_identifier(required=True)
 
 
 class MuteSchema(RemoveSchema):
@@ -57,9 +64,9 @@ def remove_participant(context: Context, data: dict[str, Any]) -> dict[str, Any]
     user_id = _target(context, data["userId"])
     payload = {"userId": user_id, "removedBy": context.principal.user_id}
     groups = context.live.replica.state.get("groups", {})
-    bumps = [f"group:{group_id}" for group_id, group in groups.items() if user_id in group["members"]]
-    if bumps:  # these groups change with it
-        bumps.append("groups")
+    mine = [f"group:{group_id}" for group_id, group in groups.items() if user_id in group["members"]]
+    # also if they are in none: on another worker somebody may just be putting them into one
+    bumps = ("groups", *mine)
     author = context.principal.user_id
     draft = Draft("participantRemoved", payload, author, bumps=(f"user:{user_id}", *bumps))
     return context.publish_all([draft], unseat=user_id)

@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import validate
 
 from ..errors import ClassWavesError
-from ..events import Context, EventSchema, Feature, Text, session_code
+from ..events import Context, Feature
+from ..payloads import EventSchema, Text, session_code
 from ..store.base import STATUSES
 
 presence = Feature("presence")

@@ -8,7 +8,8 @@ import regex
 from marshmallow import ValidationError
 
 from ..errors import ClassWavesError
-from ..events import Context, Feature, StoredEvent, Text, identifier
+from ..events import Context, Feature
+from ..payloads import StoredEvent, Text, identifier
 from ..models import Entry
 from ..replica import Replica, fold, view
 from .chat import newest_message

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..events import Context, Feature, Flag, SessionEvent, StoredEvent, identifier
-from ..live import LiveSession, hears
+from ..events import Context, Feature
+from ..payloads import Flag, SessionEvent, StoredEvent, identifier
+from ..live import LiveSession, follows, hears
+from ..models import Entry
 from ..models import seq_of
 from .chat import any_message
 from .groups import group_audience
@@ -58,6 +60,15 @@ def _end_typing(live: LiveSession, key: tuple[str, str]) -> None:
         else:
             del typists[key]
             _tell(live, key, data, False)
+
+
+@follows("participantMuted")
+@follows("participantRemoved")
+def _stop_typing(live: LiveSession, entry: Entry) -> None:
+    """Also what waits for its turn: nobody is shown as typing who may not."""
+    typists = live.transient.get("typing", {})
+    for key in [key for key in typists if key[0] == entry.draft.data["userId"]]:
+        _tell(live, key, typists.pop(key)[1], False)
 
 
 def _tell(live: LiveSession, key: tuple[str, str], data: dict[str, Any], typing: bool) -> None:

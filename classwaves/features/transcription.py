@@ -11,7 +11,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
-from ..events import Context, Feature, Flag, Number, StoredEvent, Text, identifier
+from ..events import Context, Feature
+from ..payloads import Flag, Number, StoredEvent, Text, identifier, position, user_identifier
 from ..live import LiveSession, adopts, follows, hears
 from ..models import Draft, Entry, iso
 from ..replica import Replica, fold, snapshot
@@ -27,8 +28,6 @@ FENCE = "transcription"
 #: How many closed segments, and how many streams, are remembered, and how many are forgotten at once beyond them.
 SEGMENTS, STREAMS, SPARE = 5000, 200, 500
 
-LATEST = 2**53
-
 STATUSES = ("started", "stopped", "stalled", "failed")
 
 
@@ -36,12 +35,12 @@ class SegmentSchema(StoredEvent):
     groupId = identifier()
     streamId = identifier()
     segmentId = identifier(required=True)
-    revision = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
+    revision = position(required=True)
     text = Text(required=True, validate=validate.Length(1, 4000))
     isFinal = Flag(required=True)
-    startMs = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
-    endMs = fields.Integer(required=True, strict=True, validate=validate.Range(0, LATEST))
-    speakerId = Text(validate=validate.Length(1, 128))
+    startMs = position(required=True)
+    endMs = position(required=True)
+    speakerId = user_identifier()
     confidence = Number(validate=validate.Range(0, 1))
     language = Text(validate=validate.Regexp(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*\Z"))
 
@@ -118,6 +117,8 @@ def publish_segment(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         **{key: data[key] for key in ("streamId", "language") if key in data},
         **({"groupId": group_id} if group_id else {}),
     }
+    if data["revision"] < _revision(context.live, data["segmentId"]):
+        return context.first_answer() or {"stale": True}
     revived = _revived(context, data)
     if final:
         draft = Draft("transcriptionUpdate", payload, context.principal.user_id, audience, tuple(members), (FENCE,))
@@ -157,6 +158,7 @@ def _group_of(context: Context, data: Mapping[str, Any]) -> str | None:
     """The group whose text it is. With ``ownGroup``, what somebody says who is in a group is that group's."""
     group_id: str | None = data.get("groupId")
     if group_id is None and context.live.record.settings["transcriptAudience"] == "ownGroup":
+        context.rely("groups")
         return group_of(context.live.replica, data.get("speakerId", context.principal.user_id))
     return group_id
 
@@ -239,8 +241,12 @@ def _note_life(live: LiveSession, user_id: str, data: Mapping[str, Any]) -> None
 @follows("transcriptionStatus")
 def _watch(live: LiveSession, entry: Entry) -> None:
     """Each worker watches each stream; whoever finds out first says it, and the others' word is the same append."""
+    stream_id = entry.draft.data["streamId"]
     if entry.draft.data["status"] == "started":
-        _keep_watch(live, entry.draft.data["streamId"], entry.seq)
+        _keep_watch(live, stream_id, entry.seq)
+    elif entry.draft.data["status"] == "stopped":
+        for kept in ("streams", "watched"):
+            live.transient.get(kept, {}).pop(stream_id, None)
 
 
 @adopts
@@ -253,7 +259,10 @@ def _watch_all(live: LiveSession) -> None:
 
 def _keep_watch(live: LiveSession, stream_id: str, seq: int) -> None:
     live.transient.setdefault("streams", {})[stream_id] = time.monotonic()
-    live.later(live.settings.stall_after, lambda: _look_after(live, stream_id, seq))
+    watched = live.transient.setdefault("watched", {})
+    if watched.get(stream_id) != seq:  # else a session that was loaded anew would be watched twice
+        watched[stream_id] = seq
+        live.later(live.settings.stall_after, lambda: _look_after(live, stream_id, seq))
 
 
 def _look_after(live: LiveSession, stream_id: str, seq: int) -> None:

@@ -158,5 +158,10 @@ def documented(blueprint: Blueprint, *statuses: int, public: bool = False) -> Ca
     return decorate
 
 
+def also(*media_types: str) -> dict[str, Any]:
+    """The other media types of an answer, in the OpenAPI document."""
+    return {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}
+
+
 def address() -> str:
     return request.remote_addr or ""

@@ -21,7 +21,7 @@ from ..live import LiveSession
 from ..models import Entry, iso
 from ..state import current_state
 from .auth import tokens
-from .common import authenticated, documented, make_blueprint, principal
+from .common import also, authenticated, documented, make_blueprint, principal
 from .schemas import (
     AttendanceQuery,
     AttendanceSchema,
@@ -62,10 +62,6 @@ def _of_staff(code: str) -> LiveSession:
     return live
 
 
-def _window(query: dict[str, Any]) -> Window:
-    return Window(query.get("beforeSeq"), query.get("afterSeq", 0), query["limit"], query.get("groupId"))
-
-
 def _file(body: str | Iterable[bytes], media_type: str, name: str) -> Response:
     response = Response(body, content_type=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -94,19 +90,20 @@ def groups(page: dict[str, int], code: str) -> dict[str, Any]:
 @authenticated
 def history(query: dict[str, Any], code: str) -> dict[str, Any]:
     """Messages as they were received, newest last; older pages by ``beforeSeq``."""
-    return messages(current_state().store, readable(code), principal(), _window(query))
+    return messages(current_state().store, readable(code), principal(), Window.of(query))
 
 
 @blueprint.route("/sessions/<code>/transcript", methods=["GET"])
 @documented(blueprint, 403, 404)
 @blueprint.arguments(TranscriptQuery, location="query")
 @blueprint.response(200, TranscriptSchema)
+@blueprint.doc(responses={"200": also("text/vtt", "application/x-subrip", "text/plain")})
 @authenticated
 def transcript(query: dict[str, Any], code: str) -> Any:
     """Final captions: ``json`` in pages as for messages; ``vtt``, ``srt`` and ``txt`` whole, as a file."""
     live, who, form = readable(code), principal(), query["format"]
     if form == "json":
-        return segments(current_state().store, live, who, _window(query))
+        return segments(current_state().store, live, who, Window.of(query))
     staff, group_id = live.is_staff(who), query.get("groupId")
     found = [
         {**entry.payload(live.record.code), "speaker": _name(live, entry)}
@@ -128,6 +125,7 @@ def _name(live: LiveSession, entry: Entry) -> str:
 @documented(blueprint, 403, 404)
 @blueprint.arguments(AttendanceQuery, location="query")
 @blueprint.response(200, AttendanceSchema)
+@blueprint.doc(responses={"200": also("text/csv")})
 @authenticated
 def attendance(query: dict[str, Any], code: str) -> Any:
     """Who was there, when, and for how long. For staff. ``format=csv``: the whole sheet as a file."""
@@ -182,12 +180,12 @@ def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 @blueprint.route("/sessions/<code>/transcriber", methods=["POST"])
 @documented(blueprint, 403, 404, 409)
-@blueprint.arguments(TranscriberSchema)
+@blueprint.arguments(TranscriberSchema, required=False)
 @blueprint.response(200, TokensSchema)
 @authenticated
-def transcriber(body: dict[str, str], code: str) -> dict[str, Any]:
+def transcriber(body: dict[str, str] | None, code: str) -> dict[str, Any]:
     """A token for a program that captions this session and may do nothing else. For staff."""
     state, live = current_state(), _of_staff(code)
     if live.record.status == "ended":
         raise ClassWavesError("SESSION_ENDED")
-    return tokens(state.tokens.transcriber(body["displayName"], live.id, state.settings.idle_days * 86400))
+    return tokens(state.tokens.transcriber((body or {}).get("displayName", "Captions"), live.id, state.settings.idle_days * 86400))

@@ -7,14 +7,12 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
 from ..auth.accounts import MAX_PASSWORD, MAX_USERNAME
-from ..events import Text
+from ..payloads import LATEST, Flag, Text
 from ..models import iso
 
 NAME_LENGTH = 60
 #: Invisible characters that belong to some names: Persian is written with them, and emoji are made of several.
 JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
-#: The highest position that JSON numbers and both stores can hold.
-LAST = 2**53
 
 
 class Strict(Schema):
@@ -38,15 +36,6 @@ class DisplayName(Text):
         if not visible or len(text) > NAME_LENGTH or not visible.isprintable():
             raise self.make_error("invalid")
         return text
-
-
-class Switch(fields.Boolean):
-    """``true`` or ``false``, and not 1 or "yes"."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
 
 
 class ErrorBody(Schema):
@@ -86,10 +75,10 @@ class SessionSettings(Strict):
     rosterUserIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=5000))
     coTeacherIds = fields.List(Text(validate=validate.Length(1, 128)), validate=validate.Length(max=100))
     maxParticipants = fields.Integer(strict=True, validate=validate.Range(1, 10_000))
-    guestsAllowed = Switch()
-    waitingRoom = Switch()
+    guestsAllowed = Flag()
+    waitingRoom = Flag()
     transcriptAudience = fields.String(validate=validate.OneOf(["everyone", "ownGroup"]))
-    fileSharing = Switch()
+    fileSharing = Flag()
 
 
 class Title(Text):
@@ -135,7 +124,7 @@ class GuestSchema(Strict):
 
 class PageSchema(Strict):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
-    cursor = fields.Integer(load_default=0, validate=validate.Range(0, LAST))
+    cursor = fields.Integer(load_default=0, validate=validate.Range(0, LATEST))
 
 
 class SessionListSchema(Answer):
@@ -150,8 +139,8 @@ class ParticipantsSchema(Answer):
 
 class HistoryQuery(Strict):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
-    beforeSeq = fields.Integer(validate=validate.Range(1, LAST))
-    afterSeq = fields.Integer(validate=validate.Range(0, LAST))
+    beforeSeq = fields.Integer(validate=validate.Range(1, LATEST))
+    afterSeq = fields.Integer(validate=validate.Range(0, LATEST))
     groupId = Text(validate=validate.Length(1, 64))
 
 
@@ -164,7 +153,7 @@ class AttendanceQuery(PageSchema):
 
 
 class TranscriberSchema(Strict):
-    displayName = DisplayName(load_default="Captions")
+    displayName = DisplayName()
 
 
 class GroupsSchema(Answer):

@@ -50,6 +50,7 @@ def _find(code: str, who: Principal | None = None) -> str:
 def readable(code: str) -> LiveSession:
     """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
     who = principal()
+    current_state().limits.hit("read", who.user_id)
     live = current_state().hub.view(_find(code, who))
     belongs = who.user_id in live.replica.known or who.auth.guest_of == live.id
     if not (live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)):

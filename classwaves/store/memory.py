@@ -5,6 +5,7 @@ Imports errors, models and the store's own base. The feed is delivered within th
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -31,6 +32,9 @@ from .base import (
     most_present,
     participant_fact,
 )
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -173,7 +177,10 @@ class MemoryStore:
         for name in entry.draft.bumps:
             session.fences[name] = entry.seq
         if self._feed and session.record.id in self._subscribed:
-            self._feed.on_entry(session.record.id, entry)
+            try:
+                self._feed.on_entry(session.record.id, entry)
+            except Exception:  # as from Redis: it is stored, whatever becomes of a delivery
+                logger.exception("an entry could not be delivered")
         return Appended(entry.seq, entry.epoch, entry.time)
 
     def _fact(self, session: _Session, user_id: str, change: str, **data: str) -> None:
@@ -421,7 +428,10 @@ class MemoryStore:
 
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
         if self._feed and session_id in self._subscribed:
-            self._feed.on_ephemeral(session_id, message)
+            try:
+                self._feed.on_ephemeral(session_id, message)
+            except Exception:
+                logger.exception("a signal could not be delivered")
 
     def ping(self) -> None:
         pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,12 @@ from .base import Feed, decode_entry
 from .redis_wire import Wire
 
 logger = logging.getLogger(__name__)
+
+
+#: How long the feed is read before everybody else gets a turn, in seconds.
+SLICE = 0.002
+#: A read that takes longer than this had to wait, in seconds.
+WAITED = 0.0005
 
 
 class RedisFeed:
@@ -143,13 +150,20 @@ class RedisFeed:
     def _listen(self, wire: Wire) -> None:
         """Read until the connection ends."""
         answers: list[Any] = []
+        until = 0.0
         while not self._closed.is_set():
+            asked = time.monotonic()
             wire.read(answers)
+            if time.monotonic() - asked > WAITED:  # and everybody else had a turn
+                until = time.monotonic() + SLICE
             self._silent = 0
             for answer in answers:
                 if isinstance(answer, redis.ResponseError):  # it may not subscribe
                     raise answer
                 self._dispatch(*answer)
+                if time.monotonic() >= until:  # there may always be more: the sockets get their turn
+                    time.sleep(0)
+                    until = time.monotonic() + SLICE
             answers.clear()
 
     def _watch(self) -> None:

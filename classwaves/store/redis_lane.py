@@ -9,6 +9,7 @@ whole, and the next exchange opens another one.
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import hashlib
 import os
 import threading
@@ -69,9 +70,10 @@ class _Batch:
 class _Opening:
     """A connection that a thread of its own opens, as for looking up a name there is no timeout, and then watches."""
 
-    def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
+    def __init__(self, connect: Callable[[], Any], timeout: float, sources: Sequence[str]) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._sources = sources
         self._lock = threading.Lock()
         self._dropped = False
         self._wire: Wire | None = None
@@ -83,6 +85,7 @@ class _Opening:
         try:
             connection = self._connect()
             connection.connect()
+            self._load_scripts(connection)
             wire = Wire(connection)
             with self._lock:
                 if not self._dropped:
@@ -95,6 +98,14 @@ class _Opening:
         if self._dropped:
             wire.close()
         wire.watch(self._timeout / 4)
+
+    def _load_scripts(self, connection: Any) -> None:
+        """A Redis that was restarted has none: a caller who had to send one would be overtaken by those behind it."""
+        for source in self._sources:
+            connection.send_command("SCRIPT LOAD", source)
+        for _ in self._sources:
+            with contextlib.suppress(ResponseError):  # whoever needs it is told
+                connection.read_response()
 
     def take(self) -> Wire:
         """What came of it, once it is over. :raises Exception: no connection."""
@@ -124,6 +135,7 @@ class RedisLane:
     def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._sources: list[str] = []
         self._closed = False
         self._begin()
         begin = weakref.WeakMethod(self._begin)
@@ -160,6 +172,7 @@ class RedisLane:
     def script(self, source: str) -> Script:
         """A function of keys and arguments that runs a Lua script; Redis gets the source when it has not got it."""
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._sources.append(source)
 
         def run(keys: Sequence[str], args: Sequence[Any]) -> Any:
             try:
@@ -305,7 +318,7 @@ class RedisLane:
         with self._lock:
             if self._closed:
                 raise RedisConnectionError("the lane is closed")
-            opening = self._opening = self._opening or _Opening(self._connect, self._timeout)
+            opening = self._opening = self._opening or _Opening(self._connect, self._timeout, self._sources)
         if not opening.over.wait(batch.left()):
             raise RedisTimeoutError("no connection in time")
         with self._lock:  # close() must find it in one place or the other

@@ -11,7 +11,8 @@ import pytest
 from marshmallow import Schema, fields, validate
 
 from classwaves.errors import ClassWavesError
-from classwaves.events import MOST_NESTED, Event, Flag, Json, JsonObject
+from classwaves.events import Event
+from classwaves.payloads import MOST_NESTED, Flag, Json, JsonObject
 from classwaves.pipeline import loaded
 from tests.support.tabs import Classroom, Tab
 

@@ -17,6 +17,7 @@ class View:
         self.activity: Payload | None = None
         self.hands: list[str] = []
         self.mode = "open"
+        self.muted: set[str] = set()
         self.streams: dict[str, str] = {}
         self.read: dict[str, str] = {}
         self._me = ""
@@ -37,6 +38,7 @@ class View:
             "activity": self.activity,
             "hands": self.hands,
             "mode": self.mode,
+            "muted": self.muted,
             "streams": self.streams,
             "read": self.read,
         }
@@ -48,6 +50,7 @@ class View:
         self.activity = data["activity"] and activity_of(data["activity"])
         self.hands = [hand["userId"] for hand in data["hands"]]
         self.mode = data["mode"]
+        self.muted = set(data["muted"])
         self.streams = {stream["streamId"]: stream["status"] for stream in data["transcription"]["streams"]}
         self.read = dict(data["readReceipts"])
 
@@ -96,6 +99,9 @@ class View:
 
     def _on_sessionModeChanged(self, data: Payload) -> None:
         self.mode = data["mode"]
+
+    def _on_participantMuted(self, data: Payload) -> None:
+        (self.muted.add if data["muted"] else self.muted.discard)(data["userId"])
 
     def _on_transcriptionStatus(self, data: Payload) -> None:
         if data["status"] == "stopped":
