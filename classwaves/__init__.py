@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from .auth.accounts import Authenticator as Authenticator
     from .errors import ClassWavesError as ClassWavesError
     from .events import Context as Context
-    from .payloads import EventSchema as EventSchema
     from .events import Feature as Feature
     from .extension import ClassWaves as ClassWaves
     from .features import FEATURES as FEATURES
     from .models import Account as Account
+    from .payloads import EventSchema as EventSchema
     from .settings import Settings as Settings
     from .settings import SettingsError as SettingsError
 

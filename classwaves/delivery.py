@@ -1,6 +1,7 @@
 """What the sockets of a session are told: entries and signals as they come, and where things stand for who joins.
 
-Imports errors, models, replica, ring, crowd, throttle and store. Whoever calls holds ``lock``, unless it says otherwise.
+Imports errors, models, replica, ring, crowd, throttle and store. Whoever calls holds ``lock``, unless it says
+otherwise.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from .store.base import Appended, Seat
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
 
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One client event.

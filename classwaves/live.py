@@ -1,7 +1,7 @@
 """One session on this worker: its replica is kept at the log's end, whatever the feed brings, or does not.
 
-Imports errors, models, replica, delivery and store. The rule that keeps it free of deadlocks: nothing asks the store for
-anything while it holds ``lock``.
+Imports errors, models, replica, delivery and store. The rule that keeps it free of deadlocks: nothing asks the store
+for anything while it holds ``lock``.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from marshmallow import fields
 
 from classwaves import ClassWaves
 from classwaves.events import Context, Feature
-from classwaves.payloads import EventSchema, client_message_id, session_code
 from classwaves.features import FEATURES
+from classwaves.payloads import EventSchema, client_message_id, session_code
 from tests.support.apps import state_of
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.tabs import Classroom, open_classroom

@@ -14,8 +14,8 @@ from marshmallow import fields, validate
 
 from classwaves import ClassWaves, Context, create_app
 from classwaves.events import Event, Feature
-from classwaves.payloads import EventSchema, SessionEvent, Text
 from classwaves.features import FEATURES
+from classwaves.payloads import EventSchema, SessionEvent, Text
 from tests.support.apps import state_of
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.payloads import (

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from marshmallow import EXCLUDE, ValidationError, post_load, validate
 
 from classwaves.events import Event
-from classwaves.payloads import EventSchema, Text, plain_texts
 from classwaves.features.chat import MessageSchema, chat
+from classwaves.payloads import EventSchema, Text, plain_texts
 
 
 class TwoRules(EventSchema):

@@ -20,8 +20,8 @@ from marshmallow import fields
 from classwaves import ClassWaves, Context
 from classwaves.errors import ClassWavesError
 from classwaves.events import Event, Feature
-from classwaves.payloads import SessionEvent, StoredEvent
 from classwaves.features import FEATURES
+from classwaves.payloads import SessionEvent, StoredEvent
 from classwaves.rules import CONNECTED, RULES
 from tests.support.apps import API, headers_for, state_of
 from tests.support.gunicorn_server import TEST_KEYS

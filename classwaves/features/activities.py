@@ -13,9 +13,9 @@ from marshmallow import validate
 from .. import codec
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import Json, JsonObject, StoredEvent, Text, identifier, position
 from ..live import LiveSession, follows
 from ..models import Entry
+from ..payloads import Json, JsonObject, StoredEvent, Text, identifier, position
 from ..replica import Replica, fold, snapshot, view
 
 activities = Feature("activities")
@@ -94,7 +94,9 @@ def current(replica: Replica, user_id: str, staff: bool) -> dict[str, Any] | Non
     if staff:
         named = _newest(responses)
         return shown | {
-            "responses": [{"userId": i, "displayName": replica.known.get(i, [""])[0], "data": responses[i]} for i in named],
+            "responses": [
+                {"userId": i, "displayName": replica.known.get(i, [""])[0], "data": responses[i]} for i in named
+            ],
             "responsesComplete": len(named) == len(responses),
         }
     mine = {"response": responses[user_id]} if user_id in responses else {}
@@ -105,7 +107,7 @@ def _without_responses(activity: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in activity.items() if key not in ("run", "responses")}
 
 
-def _newest(responses: Mapping[str, Any]) -> list[str]:
+def _newest(responses: dict[str, Any]) -> list[str]:
     """Who gave as many of the newest responses as a snapshot may take, oldest first."""
     size, newest = 0, list[str]()
     for user_id in reversed(responses):
@@ -190,9 +192,7 @@ def _response_key(replica: Replica, data: Mapping[str, Any]) -> str:
     return f"{data['activityId']}\0{run}\0{data['clientId']}"
 
 
-@activities.event(
-    "submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key=_response_key
-)
+@activities.event("submitActivityResponse", schema=ResponseSchema, allow="student", active=True, key=_response_key)
 def submit_response(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Answer the running activity; another answer with another ``clientId`` replaces the one before."""
     context.rely(FENCE)

@@ -11,8 +11,8 @@ from marshmallow import validate
 
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import StoredEvent, Text, identifier
 from ..models import Entry, seq_of
+from ..payloads import StoredEvent, Text, identifier
 from ..replica import Replica, fold
 from .groups import group_audience
 

@@ -14,8 +14,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import Flag, StoredEvent, Text, identifier, position, user_identifier
 from ..models import TRANSCRIBER, Draft, Entry
+from ..payloads import Flag, StoredEvent, Text, identifier, position, user_identifier
 from ..replica import Replica, fold, snapshot
 from ..rules import forbidden
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import StoredEvent, user_identifier
 from ..models import Entry, iso
+from ..payloads import StoredEvent, user_identifier
 from ..replica import Replica, fold, snapshot, view
 from ..rules import forbidden
 

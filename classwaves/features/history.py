@@ -7,10 +7,10 @@ from typing import Any
 from marshmallow import fields, validate
 
 from ..events import Context, Feature
-from ..payloads import SessionEvent, identifier
 from ..history import Window, page
 from ..live import LiveSession
 from ..models import Entry, Principal
+from ..payloads import SessionEvent, identifier
 from ..store import Store
 from .chat import is_deleted
 from .reactions import reacted

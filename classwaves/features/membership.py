@@ -8,9 +8,9 @@ from marshmallow import fields, validate
 
 from ..errors import ClassWavesError, StaleFence
 from ..events import Context, Feature, entry_fences
-from ..payloads import EventSchema, Text, session_code
 from ..live import LiveSession
 from ..models import Principal
+from ..payloads import EventSchema, Text, session_code
 from ..ring import Resume
 
 membership = Feature("membership")

@@ -11,13 +11,14 @@ from marshmallow import validate
 
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import Flag, StoredEvent, Text, identifier, user_identifier
 from ..models import Draft
+from ..payloads import Flag, StoredEvent, Text, identifier, user_identifier
 from ..replica import Replica, snapshot
 from ..rules import forbidden
 from .chat import any_message
 
 moderation = Feature("moderation")
+
 
 @snapshot("muted")
 def _muted(replica: Replica, user_id: str, staff: bool) -> list[str]:

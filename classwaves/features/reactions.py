@@ -9,8 +9,8 @@ from marshmallow import ValidationError
 
 from ..errors import ClassWavesError
 from ..events import Context, Feature
-from ..payloads import StoredEvent, Text, identifier
 from ..models import Entry
+from ..payloads import StoredEvent, Text, identifier
 from ..replica import Replica, fold, view
 from .chat import newest_message
 

@@ -6,10 +6,9 @@ import time
 from typing import Any
 
 from ..events import Context, Feature
-from ..payloads import Flag, SessionEvent, StoredEvent, identifier
 from ..live import LiveSession, follows, hears
-from ..models import Entry
-from ..models import seq_of
+from ..models import Entry, seq_of
+from ..payloads import Flag, SessionEvent, StoredEvent, identifier
 from .chat import any_message
 from .groups import group_audience
 

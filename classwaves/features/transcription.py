@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, validate, validates_schema
 
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
 from ..events import Context, Feature
-from ..payloads import Flag, Number, StoredEvent, Text, identifier, position, user_identifier
 from ..live import LiveSession, adopts, follows, hears
 from ..models import Draft, Entry, iso
+from ..payloads import Flag, Number, StoredEvent, Text, identifier, position, user_identifier
 from ..replica import Replica, fold, snapshot
 from .groups import group_audience, group_of
 

@@ -188,4 +188,6 @@ def transcriber(body: dict[str, str] | None, code: str) -> dict[str, Any]:
     state, live = current_state(), _of_staff(code)
     if live.record.status == "ended":
         raise ClassWavesError("SESSION_ENDED")
-    return tokens(state.tokens.transcriber((body or {}).get("displayName", "Captions"), live.id, state.settings.idle_days * 86400))
+    return tokens(
+        state.tokens.transcriber((body or {}).get("displayName", "Captions"), live.id, state.settings.idle_days * 86400)
+    )

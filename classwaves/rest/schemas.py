@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
 from ..auth.accounts import MAX_PASSWORD, MAX_USERNAME
-from ..payloads import LATEST, Flag, Text
 from ..models import iso
+from ..payloads import LATEST, Flag, Text
 
 NAME_LENGTH = 60
 #: Invisible characters that belong to some names: Persian is written with them, and emoji are made of several.

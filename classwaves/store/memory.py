@@ -33,7 +33,6 @@ from .base import (
     participant_fact,
 )
 
-
 logger = logging.getLogger(__name__)
 
 

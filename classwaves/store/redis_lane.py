@@ -9,7 +9,6 @@ whole, and the next exchange opens another one.
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import hashlib
 import os
 import threading
