@@ -222,7 +222,8 @@ def test_late_joiners_are_told_where_the_activity_is(room: Classroom, tabs: Tabs
     assert told(room, "Bob") == student
     assert told(room, "Ada") == {**student, "response": {"answer": 5}}
     responses = [{"userId": "ada", "displayName": "Ada", "data": {"answer": 5}}]
-    staff = {**common, "data": {"question": "2 + 2?", "staffOnly": {"answer": 4}}, "responses": responses}
+    told_to_staff = {"responses": responses, "responsesComplete": True}
+    staff = {**common, "data": {"question": "2 + 2?", "staffOnly": {"answer": 4}}, **told_to_staff}
     assert told(room, "Carol", "teacher") == told(room, "Grace", "teacher") == staff
 
 
@@ -300,7 +301,7 @@ def test_a_second_response_replaces_the_first(room: Classroom, tabs: Tabs) -> No
     assert [p["responded"] for p in of(tabs["Cyd"].take(), "activityProgress")] == [1, 2, 2]
     assert told(room, "Ada")["response"] == "second"
     shown = told(room, "Grace", "teacher")["responses"]
-    assert [(r["userId"], r["data"]) for r in shown] == [("ada", "second"), ("bob", "other")]
+    assert [(r["userId"], r["data"]) for r in shown] == [("bob", "other"), ("ada", "second")], "newest last"
 
 
 @pytest.mark.parametrize("data", [0, False, "", [], {}, [{"a": [1.5, None]}], "\N{SEEDLING}"])

@@ -133,6 +133,7 @@ class Model:
     groups: dict[str, Payload] = field(default_factory=dict)
     activity: Payload | None = None
     responses: dict[str, Any] = field(default_factory=dict)
+    run: int = 0
     cursors: dict[str, str] = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
     log: list[Durable] = field(default_factory=list)
@@ -254,7 +255,7 @@ class Model:
         shown = {**self.activity, **self.progress()}
         if user in STAFF:
             rows = [{"userId": who, "displayName": who.title(), "data": data} for who, data in self.responses.items()]
-            return shown | {"responses": rows}
+            return shown | {"responses": rows, "responsesComplete": True}
         mine = {"response": self.responses[user]} if user in self.responses else {}
         return public(shown) | mine
 
@@ -864,7 +865,7 @@ class Classroom(RuleBasedStateMachine):
         if "data" in sent or "data" in before:
             activity["data"] = sent.get("data", before.get("data"))
         if not before:
-            model.responses = {}
+            model.responses, model.run = {}, model.seq + 1
         model.activity = activity
         model.append("activityUpdate", public(activity), staff=activity)
 
@@ -879,6 +880,7 @@ class Classroom(RuleBasedStateMachine):
         data = {"activityId": name, "data": answer, "clientId": f"answer {model.seq}"}
         ack = self.act(sid, "submitActivityResponse", data, refusal)
         if refusal is None:
+            model.responses.pop(user, None)
             model.responses[user] = answer
             fields = {"activityId": name, "userId": user, "displayName": user.title(), "data": answer}
             model.append("activityResponse", fields, to=())
@@ -1008,7 +1010,7 @@ class Classroom(RuleBasedStateMachine):
         assert list(state.get("hands", {})) == model.hands
         assert list(state.get("groups", {}).values()) == list(model.groups.values())
         self.at_most_one_group()
-        activity = None if model.activity is None else {**model.activity, "responses": model.responses}
+        activity = None if model.activity is None else {**model.activity, "run": model.run, "responses": model.responses}
         assert state.get("activity") == activity
         kept = {key: message.to for key, message in model.messages.items() if not message.deleted}
         found = {key: None if to is None else frozenset(to) for key, to in state.get("messages", {}).items()}

@@ -97,7 +97,7 @@ def history(query: dict[str, Any], code: str) -> dict[str, Any]:
 @documented(blueprint, 403, 404)
 @blueprint.arguments(TranscriptQuery, location="query")
 @blueprint.response(200, TranscriptSchema)
-@blueprint.doc(responses={"200": also("text/vtt", "application/x-subrip", "text/plain")})
+@blueprint.doc(responses={200: also("text/vtt", "application/x-subrip", "text/plain")})
 @authenticated
 def transcript(query: dict[str, Any], code: str) -> Any:
     """Final captions: ``json`` in pages as for messages; ``vtt``, ``srt`` and ``txt`` whole, as a file."""
@@ -125,7 +125,7 @@ def _name(live: LiveSession, entry: Entry) -> str:
 @documented(blueprint, 403, 404)
 @blueprint.arguments(AttendanceQuery, location="query")
 @blueprint.response(200, AttendanceSchema)
-@blueprint.doc(responses={"200": also("text/csv")})
+@blueprint.doc(responses={200: also("text/csv")})
 @authenticated
 def attendance(query: dict[str, Any], code: str) -> Any:
     """Who was there, when, and for how long. For staff. ``format=csv``: the whole sheet as a file."""
