@@ -97,8 +97,7 @@ class Pipeline:
         if event.allow == CONNECTED:
             return event.handler(context, data)
         try:
-            context._live = live = self._joined(connection, data["sessionCode"])
-            context.client_message_id = context.client_message_id or event.own_key(live.replica, data)
+            context._live = self._joined(connection, data["sessionCode"])
             return self._attempt(context, data)
         except ClassWavesError as error:
             # who may not act any more is still told what came of a request that was carried out
@@ -107,8 +106,11 @@ class Pipeline:
             raise
 
     def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
+        given = context.client_message_id
         with context.live.turn if context.event.exclusive else nullcontext():
             for attempt in range(EXCLUSIVE_TRIES if context.event.exclusive else TRIES):
+                # made of the state that this attempt relies on
+                context.client_message_id = given or context.event.own_key(context.live.replica, data)
                 context.note_fences()
                 check(context)
                 try:

@@ -314,10 +314,13 @@ class RedisLane:
 
     def _connected(self, batch: _Batch) -> Wire:
         """A new connection. One that does not come before the deadline is the next leader's, if it comes."""
+        # without the lock: to start a thread lets others run, and who waits for a lock may be overtaken
+        opening = self._opening or _Opening(self._connect, self._timeout, self._sources)
         with self._lock:
             if self._closed:
+                opening.drop()
                 raise RedisConnectionError("the lane is closed")
-            opening = self._opening = self._opening or _Opening(self._connect, self._timeout, self._sources)
+            self._opening = opening
         if not opening.over.wait(batch.left()):
             raise RedisTimeoutError("no connection in time")
         with self._lock:  # close() must find it in one place or the other
