@@ -1010,8 +1010,8 @@ class Classroom(RuleBasedStateMachine):
         assert list(state.get("hands", {})) == model.hands
         assert list(state.get("groups", {}).values()) == list(model.groups.values())
         self.at_most_one_group()
-        activity = None if model.activity is None else {**model.activity, "run": model.run, "responses": model.responses}
-        assert state.get("activity") == activity
+        kept_beside = {"run": model.run, "responses": model.responses}
+        assert state.get("activity") == (None if model.activity is None else {**model.activity, **kept_beside})
         kept = {key: message.to for key, message in model.messages.items() if not message.deleted}
         found = {key: None if to is None else frozenset(to) for key, to in state.get("messages", {}).items()}
         assert found == kept
