@@ -877,7 +877,8 @@ class Classroom(RuleBasedStateMachine):
             refusal = Refusal("ACTIVITY_NOT_FOUND")
         if refusal is None and running["status"] != "started":
             refusal = Refusal("CONFLICT")
-        data = {"activityId": name, "data": answer, "clientId": f"answer {model.seq}"}
+        data: Payload = {"activityId": name, "data": answer, "clientId": f"answer {model.seq}"}
+        data["clientMessageId"] = f"response {model.seq}"  # a clientId is for one run of an activity alone
         ack = self.act(sid, "submitActivityResponse", data, refusal)
         if refusal is None:
             model.responses.pop(user, None)
