@@ -235,7 +235,7 @@ class Settings:
         "CLASSWAVES_GUESS_RATE", "100/minute", _rate, "unknown codes per user; guests: per address"
     )
     connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
-    read_rate: str = setting("CLASSWAVES_READ_RATE", "10/second;120/minute", _rate, "REST reads of sessions per user")
+    read_rate: str = setting("CLASSWAVES_READ_RATE", "30/second;600/minute", _rate, "REST reads of sessions per user")
     event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
 
     @classmethod
