@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from marshmallow import ValidationError
 
 from .connections import Connection
-from .errors import ClassWavesError, StaleFence
+from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .events import Context, Event, Feature, stored
 from .hub import Hub
 from .limits import RateLimits
@@ -107,7 +107,7 @@ class Pipeline:
 
     def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         given = context.client_message_id
-        with context.live.turn if context.event.exclusive else nullcontext():
+        with self._turn(context.live) if context.event.exclusive else nullcontext():
             for attempt in range(EXCLUSIVE_TRIES if context.event.exclusive else TRIES):
                 # made of the state that this attempt relies on
                 context.client_message_id = given or context.event.own_key(context.live.replica, data)
@@ -120,6 +120,19 @@ class Pipeline:
                         time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
                     context.live.catch_up()
         raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
+
+    @contextmanager
+    def _turn(self, live: LiveSession) -> Iterator[None]:
+        """Its turn, for an event that is exclusive; not after a whole class has waited for a store that hangs.
+
+        :raises StoreUnavailable: those before it took too long.
+        """
+        if not live.turn.acquire(timeout=2 * self._hub.settings.redis_timeout):
+            raise StoreUnavailable
+        try:
+            yield
+        finally:
+            live.turn.release()
 
     def _joined(self, connection: Connection, code: str) -> LiveSession:
         """The live session that this socket has joined.
