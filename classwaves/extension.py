@@ -23,7 +23,7 @@ from .pipeline import Pipeline
 from .settings import Settings
 from .state import State
 from .store import Store, open_store
-from .transport.server import HandshakeGate, SocketIOEmitter, guard_messages, make_socketio
+from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
 
 
 class ClassWaves:
@@ -83,6 +83,8 @@ class ClassWaves:
             on_auth_ended=namespace.auth_ended,
             connections=namespace.open_connections,
         )
+        if settings.store_kind == "redis":
+            connect_workers(socketio, hub)
         pipeline = Pipeline(self._features, hub, limits)
         namespace.bind(hub, pipeline)
         socketio.on_namespace(namespace)

@@ -70,6 +70,7 @@ class Hub:
         self._started = False
         self._lost = False
         self._trouble_at = time.monotonic()
+        self._mail_readers: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Begin to listen and to renew; the first socket calls it, so that no thread exists before a fork."""
@@ -89,6 +90,17 @@ class Hub:
     def close(self) -> None:
         self.scheduler.close()
         self.store.close()
+
+    # mail between workers
+
+    def open_mailbox(self, name: str, on_mail: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
+        """Take what other workers send to this name; see :class:`classwaves.transport.mail.Post`."""
+        self.start()  # or nobody would tell of a loss
+        self._mail_readers.append(on_lost)
+        self.store.open_mailbox(name, on_mail)
+
+    def send_mail(self, name: str, data: bytes) -> bool:
+        return self.store.send_mail(name, data)
 
     # sessions
 
@@ -270,6 +282,8 @@ class Hub:
             self.scheduler.after(0, live.verify)
         self.scheduler.after(0, self._check_auths)
         self.scheduler.after(0, self._reclaim)
+        for on_lost in self._mail_readers:
+            on_lost()
 
     # housekeeping
 

@@ -2,3 +2,6 @@
 
 #: Where a request's environ offers a WebSocket handshake to whoever wants to accept it.
 UPGRADE_KEY = "classwaves.upgrade"
+
+#: Where a request's environ offers to hand the connection over to another worker.
+HAND_OVER_KEY = "classwaves.hand_over"

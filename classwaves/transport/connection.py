@@ -20,6 +20,7 @@ from .wheel import Timed
 
 if TYPE_CHECKING:
     from .engine import LiveEngine
+    from .far import FarWebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class LiveSocket(Timed):
         super().__init__()
         self.engine = engine
         self.sid = sid
-        self.websocket: WebSocket | None = None
+        self.websocket: WebSocket | FarWebSocket | None = None
         self.outbox: Any = None
         self.probe: Probe | None = None
         self.closed = False
@@ -264,11 +265,11 @@ class LiveSocket(Timed):
 
     # upgrade
 
-    def begin(self, websocket: WebSocket) -> None:
+    def begin(self, websocket: WebSocket | FarWebSocket) -> None:
         """Use this WebSocket from now on."""
         self.websocket, self.outbox = websocket, websocket.outbox
 
-    def take_over(self, websocket: WebSocket) -> bool:
+    def take_over(self, websocket: WebSocket | FarWebSocket) -> bool:
         """Go on with this WebSocket: what waits leaves through it. Whether it is still wanted."""
         if self._posting is not None:  # what it brought came first
             self._posting.wait()
@@ -295,7 +296,7 @@ class Probe:
     def __init__(self, socket: LiveSocket) -> None:
         self._socket = socket
         self._answered = False
-        self.websocket: WebSocket
+        self.websocket: WebSocket | FarWebSocket
 
     def on_message(self, message: str | bytes) -> None:
         if message == "2probe" and not self._answered:

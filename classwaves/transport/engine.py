@@ -1,7 +1,10 @@
 """The Engine.IO server (protocol 4): handshakes, polling and upgrades over HTTP, with its documented errors.
 
-Imports the connection, packed, turns, websocket and wheel. python-engineio's server is the base: what python-socketio
-and Flask-SocketIO ask of it stays as it is.
+Imports the connection, door, far, packed, turns, websocket and wheel. python-engineio's server is the base: what
+python-socketio and Flask-SocketIO ask of it stays as it is.
+
+The id of a connection begins with the name of the worker that has it. A request that reaches another worker is handed
+over to that one if it is on the same machine, or travels by mail (see ``door`` and ``far``).
 """
 
 from __future__ import annotations
@@ -13,10 +16,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import engineio
+import gevent
 
 from .. import codec
-from . import UPGRADE_KEY
+from ..errors import StoreUnavailable
+from . import HAND_OVER_KEY, UPGRADE_KEY
 from .connection import InvalidPacket, LiveSocket, Probe
+from .door import NAME, Gone, NotHere
+from .far import BAD, TOO_LARGE, WELL, Answer, Relay
+from .mail import Post
 from .packed import Packed
 from .turns import Turns
 from .websocket import WebSocket
@@ -35,6 +43,12 @@ ERRORS = {
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 Headers = list[tuple[str, str]]
+Response = tuple[str, Headers, bytes]
+"""Status, headers and body of an answer; no status if the connection is another's now: a WebSocket's, or a worker's."""
+
+#: A body that no client may send.
+NO_TEXT = b"\xff"
+TEXT = [("Content-Type", "text/plain; charset=UTF-8")]
 
 
 class Refused(Exception):
@@ -66,6 +80,9 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         self.dropped: Counter[str] = Counter()
         #: Whether a connection is in a namespace, or on its way in. Socket.IO's to say.
         self.is_admitted: Callable[[str], bool] = lambda sid: True
+        #: What carries mail to workers of other machines; ``None`` where there are none.
+        self.post: Post | None = None
+        self.relay: Relay | None = None
 
     # what python-socketio calls
 
@@ -109,8 +126,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         start_response(status, [*headers, ("Cache-Control", "no-store"), *self._cors_headers(environ)])
         return [body]
 
-    def _answer(self, environ: dict[str, Any]) -> tuple[str, Headers, bytes]:
-        """The status, headers and body of an answer; no status if the connection is a WebSocket now."""
+    def _answer(self, environ: dict[str, Any]) -> Response:
         self._check_origin(environ)
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
@@ -125,12 +141,63 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             return self._handshake(environ, method, transport)
         socket = self.sockets.get(query["sid"])
         if socket is None:
-            raise Refused(1)
+            return self._elsewhere(environ, query["sid"], method, transport)
         if transport == "websocket":
             return self._probe(environ, socket)
-        if socket.upgraded or method not in ("GET", "POST"):
+        return _response(method, self.serve(socket, method, lambda: self._body(environ)))
+
+    # connections that other workers have
+
+    def _elsewhere(self, environ: dict[str, Any], sid: str, method: str, transport: str) -> Response:
+        """A connection that is not here: whoever has it answers."""
+        hand_over, owner = environ.get(HAND_OVER_KEY), sid[:8]
+        if hand_over is None or owner == hand_over.name or not NAME.fullmatch(owner):
+            raise Refused(1)
+        try:
+            hand_over.to(owner)
+        except NotHere:
+            if self._relay(hand_over.name) is None:
+                raise Refused(1) from None
+        except Gone:
+            raise Refused(1) from None
+        else:
+            return "", [], b""
+        if transport == "websocket":
+            return self._tunnel(environ, owner, sid)
+        body = self._sent(environ) if method == "POST" else b""
+        return _response(method, self.relay.ask(owner, sid, method, body))  # type: ignore[union-attr]
+
+    def _relay(self, name: str) -> Relay | None:
+        """This worker's relay, made with the first request, which tells the name; ``None`` where there is no other."""
+        if self.relay is None and self.post is not None:
+            self.relay = Relay(self, self.post, name)
+            self.turns.run(self._open_relay)
+        return self.relay
+
+    def _open_relay(self) -> None:
+        """Until it is open, those who ask from other machines are told that there is no such connection."""
+        while self.relay is not None:
+            try:
+                return self.relay.open()
+            except StoreUnavailable:
+                gevent.sleep(1)
+
+    def _tunnel(self, environ: dict[str, Any], owner: str, sid: str) -> Response:
+        upgrade = environ.pop(UPGRADE_KEY, None)
+        if upgrade is None:
             raise Refused(3)
-        return self._poll(socket) if method == "GET" else self._post(environ, socket)
+        if upgrade.problem:
+            return (*upgrade.problem, b"")
+        if not self.relay.tunnel(owner, sid, lambda end: self._accept(upgrade, end)):  # type: ignore[union-attr]
+            raise Refused(3)
+        return "", [], b""
+
+    def _sent(self, environ: dict[str, Any]) -> bytes:
+        """The body for another worker; one that is too large or does not come ends the connection, as it would here."""
+        try:
+            return self._body(environ)
+        except (TooLarge, OSError):
+            return NO_TEXT
 
     def _check_origin(self, environ: dict[str, Any]) -> None:
         origin = environ.get("HTTP_ORIGIN")
@@ -141,7 +208,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             logger.info("a request from an origin that is not allowed was refused")
             raise Refused(3)
 
-    def _handshake(self, environ: dict[str, Any], method: str, transport: str) -> tuple[str, Headers, bytes]:
+    def _handshake(self, environ: dict[str, Any], method: str, transport: str) -> Response:
         if method != "GET":
             raise Refused(2)
         upgrade = environ.pop(UPGRADE_KEY, None)
@@ -150,12 +217,12 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
                 raise Refused(3)
             if upgrade.problem:
                 return (*upgrade.problem, b"")
-        sid = self.generate_id()
+        sid = self._new_id(environ)
         socket = self.sockets[sid] = LiveSocket(self, sid)
         self._trigger_event("connect", sid, environ)
         opened = self._open_packet(sid, transport)
         if transport == "polling":
-            return "200 OK", [("Content-Type", "text/plain; charset=UTF-8")], opened
+            return "200 OK", TEXT, opened
         websocket = self._accept(upgrade, socket, Packed(opened).frame)
         socket.begin(websocket)
         return "", [], b""
@@ -185,32 +252,53 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             }
         )
 
-    def _probe(self, environ: dict[str, Any], socket: LiveSocket) -> tuple[str, Headers, bytes]:
+    def _new_id(self, environ: dict[str, Any]) -> str:
+        sid: str = self.generate_id()
+        hand_over = environ.get(HAND_OVER_KEY)
+        if hand_over is None:
+            return sid
+        self._relay(hand_over.name)
+        return str(hand_over.name) + sid
+
+    def _probe(self, environ: dict[str, Any], socket: LiveSocket) -> Response:
         upgrade = environ.pop(UPGRADE_KEY, None)
-        if upgrade is None or socket.upgraded or socket.upgrading:
+        if upgrade is None:
             raise Refused(3)
         if upgrade.problem:
             return (*upgrade.problem, b"")
-        probe = socket.probe = Probe(socket)
-        probe.websocket = self._accept(upgrade, probe)
-        probe.websocket.expire(self.connect_timeout)
+        if not self.probe(socket, lambda probe: self._accept(upgrade, probe)):
+            raise Refused(3)
         return "", [], b""
 
-    def _poll(self, socket: LiveSocket) -> tuple[str, Headers, bytes]:
-        body = socket.poll()
-        if body is None:
-            raise Refused(3)
-        return "200 OK", [("Content-Type", "text/plain; charset=UTF-8")], body
+    def probe(self, socket: LiveSocket, make: Callable[[Any], Any]) -> bool:
+        """Try a WebSocket that ``make`` makes for a receiver; false if the connection has, or tries, one already."""
+        if socket.upgraded or socket.upgrading:
+            return False
+        probe = socket.probe = Probe(socket)
+        probe.websocket = make(probe)
+        probe.websocket.expire(self.connect_timeout)
+        return True
 
-    def _post(self, environ: dict[str, Any], socket: LiveSocket) -> tuple[str, Headers, bytes]:
+    def serve(self, socket: LiveSocket, method: str, read: Callable[[], bytes]) -> Answer:
+        """Handle a polling request, whose body ``read`` gives. May wait."""
+        if socket.upgraded or method not in ("GET", "POST"):
+            return BAD, b""
+        if method == "GET":
+            body = socket.poll()
+            return (BAD, b"") if body is None else (WELL, body)
         try:
-            socket.post(lambda: self._body(environ))
+            socket.post(lambda: self._checked(read()))
         except TooLarge:
-            return "413 Content Too Large", [], b""
+            return TOO_LARGE, b""
         except (InvalidPacket, OSError) as error:
             logger.info("a polling request was refused: %s", error)
-            raise Refused(3) from None
-        return "200 OK", [("Content-Type", "text/html")], b"ok"
+            return BAD, b""
+        return WELL, b"ok"
+
+    def _checked(self, body: bytes) -> bytes:
+        if len(body) > self.max_http_buffer_size:
+            raise TooLarge("the body is too large")
+        return body
 
     def _body(self, environ: dict[str, Any]) -> bytes:
         """The body of a request. :raises TooLarge: it is; one that says so is not even read."""
@@ -230,6 +318,15 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             if coding in self.compression_methods:
                 return [*headers, ("Content-Encoding", coding)], getattr(self, "_" + coding)(body)
         return headers, body
+
+
+def _response(method: str, answer: Answer) -> Response:
+    code, body = answer
+    if code == TOO_LARGE:
+        return "413 Content Too Large", [], b""
+    if code != WELL:
+        raise Refused(code)
+    return "200 OK", TEXT if method == "GET" else [("Content-Type", "text/html")], body
 
 
 def _query(environ: dict[str, Any]) -> dict[str, str]:

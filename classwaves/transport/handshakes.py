@@ -1,6 +1,6 @@
 """The environs of the handshakes, which handlers may ask for as long as their connections live.
 
-Imports nothing of ours. A dict for each would be several kilobytes; what differs between them is a few strings.
+Imports the name of what a request alone is offered. A dict for each would be several kilobytes; what differs between them is a few strings.
 """
 
 from __future__ import annotations
@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from . import HAND_OVER_KEY
+
 #: What belongs to the request alone, and would keep its socket and buffers.
-FORGOTTEN = frozenset({"wsgi.input", "wsgi.input_terminated", "gunicorn.sock", "gunicorn.socket", "eventlet.input"})
+FORGOTTEN = frozenset(
+    {"wsgi.input", "wsgi.input_terminated", "gunicorn.sock", "gunicorn.socket", "eventlet.input", HAND_OVER_KEY}
+)
 
 Environ = dict[str, Any]
 

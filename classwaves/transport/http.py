@@ -39,20 +39,23 @@ class SocketReader:
     """The reading half of a connection, with no more in its buffer than has come.
 
     :param seconds: how long the head of a request may take to come, and how long its body.
+    :param early: what another reader has taken from the connection.
     """
 
-    __slots__ = ("_buffer", "_left", "_seconds", "_sock", "_timeout", "closed")
+    __slots__ = ("_buffer", "_head", "_left", "_seconds", "_sock", "_timeout", "closed")
 
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
+    def __init__(self, sock: socket.socket, seconds: float, early: bytes = b"") -> None:
         self._sock = sock
         self._seconds = seconds
         self._left = seconds
-        self._buffer = b""
+        self._buffer = early
+        self._head: list[bytes] | None = []  # the lines of the head; None once the body has been begun
         self._timeout: gevent.Timeout | None = None
         self.closed = False
 
     def begin(self) -> None:
         """A head is waited for: its time runs until :meth:`end`."""
+        self._head = []
         self._timeout = gevent.Timeout.start_new(self._seconds, TooSlow("the request took too long"))
 
     def end(self) -> None:
@@ -61,6 +64,15 @@ class SocketReader:
             self._timeout.close()
             self._timeout = None
         self._left = self._seconds
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing but the head of the request has been read."""
+        return self._head is not None
+
+    def all(self) -> bytes:
+        """Take out all that has come since :meth:`begin`, the head too."""
+        return b"".join(self._head or ()) + self.rest()
 
     def rest(self) -> bytes:
         """Take out what has come and was not read."""
@@ -79,10 +91,13 @@ class SocketReader:
                 break
         size = end + 1 if end >= 0 else min(limit, len(self._buffer))
         line, self._buffer = self._buffer[:size], self._buffer[size:]
+        if self._head is not None:
+            self._head.append(line)
         return line
 
     def read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end. :raises TooSlow: the time for all of them is over."""
+        self._head = None
         if len(self._buffer) >= size:
             data, self._buffer = self._buffer[:size], self._buffer[size:]
             return data

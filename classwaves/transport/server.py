@@ -23,6 +23,7 @@ from ..settings import Settings
 from .connection import LiveSocket
 from .engine import LiveEngine
 from .handshakes import Handshakes
+from .mail import Post
 from .packets import MalformedPacket, StrictPacket, byte_length, plain_event
 from .rooms import LiveManager, LiveRedisManager, pack
 
@@ -79,8 +80,6 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
         "ping_interval": settings.ping_interval,
         "ping_timeout": settings.ping_timeout,
         "max_http_buffer_size": settings.max_packet_bytes,
-        # a polling request that reaches another worker than the one before is lost
-        "transports": ["polling", "websocket"] if settings.workers == 1 else ["websocket"],
         "json": codec.Json,
     }
     sio = SocketIO()
@@ -99,6 +98,12 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
     _answer_connects(sio.server)
     _end_disconnects(sio.server)
     return sio
+
+
+def connect_workers(sio: SocketIO, post: Post) -> None:
+    """Let requests for connections of other machines' workers travel by this post."""
+    if isinstance(sio.server.eio, LiveEngine):
+        sio.server.eio.post = post
 
 
 def _manager(settings: Settings) -> LiveManager:

@@ -1,7 +1,7 @@
 """gunicorn's worker for ClassWaves: gevent-websocket's, with requests read in time and sockets that can be taken over.
 
-Imports http and the key under which an upgrade is offered. gunicorn's master imports this before anything is patched,
-so it imports nothing of the application.
+Imports door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's master imports
+this before anything is patched, so it imports nothing of the application.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import _socket
 import base64
 import binascii
+import contextlib
 import gc
 import hashlib
 import io
 import logging
 import os
 import socket
+import time
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent import pywsgi
 from geventwebsocket.gunicorn.workers import GeventWebSocketWorker
 from geventwebsocket.handler import WebSocketHandler
+from gunicorn.workers.ggevent import PyWSGIServer
 
-from . import UPGRADE_KEY
+from . import HAND_OVER_KEY, UPGRADE_KEY
+from .door import Door, Gone
+from .drain import DRAINS, master_listens
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
 
 logger = logging.getLogger(__name__)
@@ -32,6 +38,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 LINGER = 2.0
 #: When the cyclic garbage collector runs: after so many new objects, and every so many of these runs more thoroughly.
 GC_THRESHOLDS = (10_000, 50, 50)
+#: What is left of gunicorn's ``graceful_timeout`` for the end of the process, in seconds.
+SPARE = 2.5
 #: Set by the environment alone, because requests are read before there is an application.
 REQUEST_TIMEOUT = float(os.environ.get("CLASSWAVES_REQUEST_TIMEOUT") or 10)
 
@@ -73,21 +81,54 @@ def _is_key(key: str) -> bool:
         return False
 
 
+class HandOver:
+    """The offer to let another worker of this machine handle a request, and what follows over its connection."""
+
+    def __init__(self, handler: Handler, door: Door) -> None:
+        self._handler = handler
+        self._door = door
+        #: The name of this worker.
+        self.name = door.name
+
+    def to(self, owner: str) -> None:
+        """Hand over. What the application answers then goes nowhere.
+
+        :raises NotHere: this machine has no such worker; the request can be answered as any other.
+        :raises Gone: it has died, or takes nothing, or part of the body was read here.
+        """
+        reader = self._handler.rfile
+        if not reader.untouched:
+            raise Gone
+        self._door.pass_on(owner, self._handler.socket.fileno(), reader.all())
+        self._handler.let_go()
+
+
 class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no types
     """Handles the requests of one connection."""
 
     socket: Any
     status: Any
+    handed_over = False
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         super().__init__(sock, address, server, rfile or SocketReader(sock, REQUEST_TIMEOUT))
 
     def read_requestline(self) -> str:
         self.rfile.begin()
-        line: str = self.rfile.readline(MAX_LINE + 2).decode("latin-1")
+        self.server.idle.add(self)
+        try:
+            line: str = self.rfile.readline(MAX_LINE + 2).decode("latin-1")
+        finally:
+            self.server.idle.discard(self)
         return line
 
     def read_request(self, raw_requestline: str) -> bool:
+        done = self._read_request(raw_requestline)
+        if self.server.draining:
+            self.close_connection = True
+        return done
+
+    def _read_request(self, raw_requestline: str) -> bool:
         try:
             check_request_line(raw_requestline)
             return bool(super().read_request(raw_requestline))
@@ -101,6 +142,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
             return super().handle_one_request()
         finally:
             self.rfile.end()
+            self.server.count_request()
 
     def MessageClass(self, reader: SocketReader, *_: Any) -> Head:
         return Head(reader)
@@ -108,6 +150,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
     def run_application(self) -> None:
         if self._asks_for_websocket():
             self.environ[UPGRADE_KEY] = Upgrade(self)
+        self.environ[HAND_OVER_KEY] = HandOver(self, self.server.door)
         pywsgi.WSGIHandler.run_application(self)
 
     def _asks_for_websocket(self) -> bool:
@@ -160,10 +203,23 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._forget_socket()
+        return sock, early
+
+    def let_go(self) -> None:
+        """Another process has the connection now."""
+        self.socket.close()
+        self.handed_over = True
+        self._forget_socket()
+
+    def _forget_socket(self) -> None:
         self.socket = None
         self.close_connection = self.headers_sent = True
         self.status, self.code = b"101 Switching Protocols", 101
-        return sock, early
+
+    def log_request(self) -> None:
+        if not self.handed_over:  # who answers it logs it
+            super().log_request()
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
         logger.info("a request was refused: %s", ex if isinstance(ex, BadHead) else type(ex).__name__)
@@ -177,10 +233,48 @@ class _Discardable:
         self._discard = body.end
 
 
+class Server(PyWSGIServer):  # type: ignore[misc] # gunicorn has no types
+    """One listening socket of a worker."""
+
+    def __init__(self, *args: Any, worker: Worker, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._worker = worker
+        #: Those whose connection waits for its next request.
+        self.idle: set[Handler] = set()
+        worker.servers.append(self)
+
+    @property
+    def door(self) -> Door:
+        return self._worker.door
+
+    @property
+    def draining(self) -> bool:
+        return self._worker.draining
+
+    def count_request(self) -> None:
+        self._worker.count_request()
+
+    def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
+        self.handler_class(sock, address, self, SocketReader(sock, REQUEST_TIMEOUT, early)).handle()
+
+    def end_idle(self) -> None:
+        """Close the connections that wait for a next request."""
+        for handler in list(self.idle):
+            with contextlib.suppress(OSError):
+                handler.socket.shutdown(socket.SHUT_RDWR)
+
+
 class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket has no types
     """``worker_class = "classwaves.transport.worker.Worker"``."""
 
     wsgi_handler = Handler
+    door: Door
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.servers: list[Server] = []
+        self.draining = False
+        self._requests = 0
 
     def init_process(self) -> None:
         if self.cfg.is_ssl:
@@ -194,3 +288,54 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+
+    def run(self) -> None:
+        self.door = Door(self._adopt)
+        self.server_class = partial(Server, worker=self)
+        try:
+            super().run()
+        finally:
+            self.door.close()
+
+    def _adopt(self, sock: socket.socket, read: bytes) -> None:
+        """Handle the requests of a connection that another worker has accepted."""
+        gevent.spawn(self.servers[0].do_handle, sock, sock.getpeername(), read)  # it waits if there are too many
+
+    # the end
+
+    def count_request(self) -> None:
+        """gunicorn's ``max_requests``: a worker that has handled as many is replaced."""
+        self._requests += 1
+        if self._requests >= self.max_requests:
+            self._begin_to_drain("max_requests")
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        """SIGTERM, to which gunicorn's own answer is to wait for sockets that never end, and then to cut them."""
+        self._begin_to_drain("SIGTERM")
+
+    def _begin_to_drain(self, why: str) -> None:
+        if not self.draining:
+            self.draining = True
+            gevent.spawn(self._drain, why)  # a signal's handler must not wait
+
+    def _drain(self, why: str) -> None:
+        logger.info("%s: this worker ends, and lets its clients go", why)
+        try:
+            for server in self.servers:
+                server.stop_accepting()
+            self._let_go()
+        except Exception:
+            logger.exception("the worker could not let all of its clients go")
+        finally:
+            for server in self.servers:
+                server.end_idle()
+            self.alive = False
+
+    def _let_go(self) -> None:
+        """Drain the applications. If the whole server ends, who comes now is told so, as nobody else would."""
+        until = time.monotonic() + self.cfg.graceful_timeout - SPARE
+        drains = [gevent.spawn(drain, until) for drain in list(DRAINS)]
+        while time.monotonic() < until and len(gevent.joinall(drains, timeout=0.1)) < len(drains):
+            if not master_listens(self.ppid, [server.socket.fileno() for server in self.servers]):
+                for server in self.servers:
+                    server.start_accepting()
