@@ -247,6 +247,23 @@ class Store(Protocol):
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
         """Send something ephemeral along a session's feed."""
 
+    # mail between workers
+    def open_mailbox(self, name: str, on_mail: Callable[[bytes], None]) -> None:
+        """Hear what is sent to ``name``; returns when nothing sent from then on is missed. Also before :meth:`start`.
+
+        What is sent while the feed is away is lost, which :meth:`Feed.on_reconnect` tells.
+
+        :param on_mail: called in the order of sending, by the reader of the feed, so it must not wait.
+        """
+
+    def close_mailbox(self, name: str) -> None: ...
+
+    def send_mail(self, name: str, data: bytes) -> bool:
+        """Send to whoever has the mailbox open, anywhere; ``False`` if nobody has.
+
+        If its confirmation is lost it is sent again, so it may arrive twice.
+        """
+
     def ping(self) -> None:
         """Raise :class:`~classwaves.errors.StoreUnavailable` if the store does not answer."""
 

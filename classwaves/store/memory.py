@@ -11,7 +11,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,6 +82,7 @@ class MemoryStore:
         self._auths: dict[str, tuple[AuthSession, str, float]] = {}
         self._accounts: dict[str, dict[str, str]] = {}
         self._subscribed: set[str] = set()
+        self._mailboxes: dict[str, Callable[[bytes], None]] = {}
         self._feed: Feed | None = None
 
     # sessions
@@ -432,8 +433,27 @@ class MemoryStore:
             except Exception:
                 logger.exception("a signal could not be delivered")
 
+    # mail between workers
+
+    def open_mailbox(self, name: str, on_mail: Callable[[bytes], None]) -> None:
+        self._mailboxes[name] = on_mail
+
+    def close_mailbox(self, name: str) -> None:
+        self._mailboxes.pop(name, None)
+
+    def send_mail(self, name: str, data: bytes) -> bool:
+        on_mail = self._mailboxes.get(name)
+        if on_mail is None:
+            return False
+        try:
+            on_mail(data)
+        except Exception:
+            logger.exception("mail could not be delivered")
+        return True
+
     def ping(self) -> None:
         pass
 
     def close(self) -> None:
         self._feed = None
+        self._mailboxes.clear()

@@ -100,7 +100,8 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._redis = redis.Redis(connection_pool=pool)
-        self._feed = RedisFeed(self._connection, self._channel, self._key(CONTROL), timeout)
+        self._listener: Feed | None = None
+        self._feed = RedisFeed(self._connection, self._came_back, timeout)
         self._lane = RedisLane(self._connection, timeout)
         self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
         self._cursor = self._lane.script(_script("cursor"))
@@ -413,17 +414,48 @@ class RedisStore:
     # feed and life
 
     def start(self, feed: Feed) -> None:
-        self._feed.start(feed)
+        self._listener = feed
+        self._feed.expect(self._key(CONTROL), lambda data: feed.on_control(json.loads(data)))
+        self._feed.start()
+
+    def _came_back(self) -> None:
+        if self._listener is not None:
+            self._listener.on_reconnect()
 
     def subscribe(self, session_id: str) -> None:
-        self._feed.subscribe(session_id)
+        self._feed.subscribe(self._channel(session_id), functools.partial(self._deliver, session_id))
 
     def unsubscribe(self, session_id: str) -> None:
-        self._feed.unsubscribe(session_id)
+        self._feed.unsubscribe(self._channel(session_id))
+
+    def _deliver(self, session_id: str, data: bytes) -> None:
+        if self._listener is None:
+            return
+        if data[:1] == b"D":
+            seq, epoch, moment, body = data[1:].split(b" ", 3)
+            self._listener.on_entry(session_id, decode_entry(int(seq), epoch.decode(), int(moment), body))
+        else:
+            self._listener.on_ephemeral(session_id, json.loads(data[1:]))
 
     @guarded
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
         self._lane.run("PUBLISH", self._channel(session_id), "E" + _dump(message))
+
+    # mail between workers
+
+    def open_mailbox(self, name: str, on_mail: Callable[[bytes], None]) -> None:
+        self._feed.start()
+        self._feed.subscribe(self._mailbox(name), on_mail)
+
+    def close_mailbox(self, name: str) -> None:
+        self._feed.unsubscribe(self._mailbox(name))
+
+    @guarded
+    def send_mail(self, name: str, data: bytes) -> bool:
+        return bool(self._lane.run("PUBLISH", self._mailbox(name), data) > 0)
+
+    def _mailbox(self, name: str) -> str:
+        return self._key("mail", name)
 
     @guarded
     def ping(self) -> None:

@@ -1,12 +1,10 @@
-"""The feed over Redis pub/sub: one connection of a worker, for the sessions it serves and the control channel.
+"""The feed over Redis pub/sub: one connection of a worker, for its sessions, its mail and the control channel.
 
-Imports errors, models, the store's base and the wire. Pub/sub may lose: whoever listens is told when the connection was
-away.
+Imports errors and the wire. Pub/sub may lose: whoever listens is told when the connection was away.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -17,11 +15,12 @@ import hiredis
 import redis
 
 from ..errors import StoreUnavailable
-from .base import Feed, decode_entry
 from .redis_wire import Wire
 
 logger = logging.getLogger(__name__)
 
+#: What is done with a message of a channel, by the reader; it must not wait.
+Hear = Callable[[bytes], None]
 
 #: How long the feed is read before everybody else gets a turn, in seconds.
 SLICE = 0.002
@@ -33,28 +32,28 @@ class RedisFeed:
     """Reads the feed in one thread (a greenlet under gevent) and connects again when it must.
 
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
-    :param channel: the name of a session's channel.
-    :param control: the name of the control channel.
+    :param on_reconnect: called when the connection was lost, and all channels are heard again.
     :param timeout: how long a confirmation or a pong may take, in seconds.
     """
 
-    def __init__(self, connect: Callable[[], Any], channel: Callable[[str], str], control: str, timeout: float) -> None:
+    def __init__(self, connect: Callable[[], Any], on_reconnect: Callable[[], None], timeout: float) -> None:
         self._connect = connect
-        self._channel = channel
-        self._control = control
+        self._on_reconnect = on_reconnect
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._sessions: dict[str, str] = {}  # channel -> session id
+        self._heard: dict[str, Hear] = {}
         self._confirmed: dict[str, threading.Event] = {}
         self._wire: Wire | None = None  # read by the reader alone; whoever sends on it holds the lock
         self._silent = 0  # turns of the watch since something came
-        self._feed: Feed | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, feed: Feed) -> None:
-        self._feed = feed
-        self._thread = threading.Thread(target=self._run, name="classwaves-feed", daemon=True)
+    def start(self) -> None:
+        """Begin to read, if nobody has begun it yet."""
+        with self._lock:
+            if self._thread is not None or self._closed.is_set():
+                return
+            self._thread = threading.Thread(target=self._run, name="classwaves-feed", daemon=True)
         self._thread.start()
         threading.Thread(target=self._watch, name="classwaves-feed-watch", daemon=True).start()
 
@@ -66,24 +65,26 @@ class RedisFeed:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(self._timeout)
 
-    def subscribe(self, session_id: str) -> None:
+    def expect(self, channel: str, hear: Hear) -> threading.Event:
+        """Subscribe to a channel, now or when there is a connection; what is returned is set once Redis confirmed."""
+        with self._lock:
+            self._heard[channel] = hear
+            confirmed = self._confirmed.setdefault(channel, threading.Event())
+            self._send("SUBSCRIBE", channel)
+            return confirmed
+
+    def subscribe(self, channel: str, hear: Hear) -> None:
         """Returns once Redis confirmed: what is published from then on arrives.
 
         :raises StoreUnavailable: no confirmation in time.
         """
-        channel = self._channel(session_id)
-        with self._lock:
-            self._sessions[channel] = session_id
-            confirmed = self._confirmed.setdefault(channel, threading.Event())
-            self._send("SUBSCRIBE", channel)
-        if not confirmed.wait(self._timeout):
-            self.unsubscribe(session_id)
+        if not self.expect(channel, hear).wait(self._timeout):
+            self.unsubscribe(channel)
             raise StoreUnavailable
 
-    def unsubscribe(self, session_id: str) -> None:
-        channel = self._channel(session_id)
+    def unsubscribe(self, channel: str) -> None:
         with self._lock:
-            self._sessions.pop(channel, None)
+            self._heard.pop(channel, None)
             if confirmed := self._confirmed.pop(channel, None):
                 confirmed.set()  # nobody is to wait for it any more
             self._send("UNSUBSCRIBE", channel)
@@ -126,7 +127,8 @@ class RedisFeed:
         with self._lock:
             self._silent = 0
             self._wire = wire = Wire(connection)
-            self._send("SUBSCRIBE", self._control, *self._sessions)
+            if self._heard:
+                self._send("SUBSCRIBE", *self._heard)
         return wire
 
     def _drop(self, wire: Wire | None) -> None:
@@ -143,8 +145,7 @@ class RedisFeed:
             with self._lock:
                 pending = [confirmed for confirmed in self._confirmed.values() if not confirmed.is_set()]
             if not pending:
-                assert self._feed is not None  # noqa: S101 - for the type checker
-                return self._feed.on_reconnect()
+                return self._on_reconnect()
             pending[0].wait(self._timeout)
 
     def _listen(self, wire: Wire) -> None:
@@ -178,21 +179,9 @@ class RedisFeed:
 
     def _dispatch(self, kind: bytes, name: bytes, data: Any = None) -> None:
         try:
-            if kind == b"message" and self._feed:
-                channel = name.decode()
-                if session_id := self._sessions.get(channel):
-                    self._deliver(self._feed, session_id, data)
-                elif channel == self._control:
-                    self._feed.on_control(json.loads(data))
+            if kind == b"message" and (hear := self._heard.get(name.decode())):
+                hear(data)
             elif kind == b"subscribe" and (confirmed := self._confirmed.get(name.decode())):
                 confirmed.set()
-        except Exception:  # the reader serves all sessions, so one bad message must not end it
+        except Exception:  # the reader serves all channels, so one bad message must not end it
             logger.exception("a message of the feed failed")
-
-    @staticmethod
-    def _deliver(feed: Feed, session_id: str, data: bytes) -> None:
-        if data[:1] == b"D":
-            seq, epoch, moment, body = data[1:].split(b" ", 3)
-            feed.on_entry(session_id, decode_entry(int(seq), epoch.decode(), int(moment), body))
-        else:
-            feed.on_ephemeral(session_id, json.loads(data[1:]))

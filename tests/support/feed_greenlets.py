@@ -11,7 +11,6 @@ monkey.patch_all()
 import json
 import sys
 import time
-from typing import Any
 
 import gevent
 import redis
@@ -25,7 +24,7 @@ WORK = 0.001
 
 
 class Other:
-    """Whoever else has something to do; a :class:`~classwaves.store.base.Feed` that works at each message."""
+    """Whoever else has something to do, and works at each message."""
 
     def __init__(self) -> None:
         self.turns = 0
@@ -36,17 +35,11 @@ class Other:
             self.turns += 1
             gevent.sleep(0)
 
-    def on_ephemeral(self, session_id: str, message: dict[str, Any]) -> None:
+    def hear(self, data: bytes) -> None:
         self.heard.append(self.turns)
         until = time.monotonic() + WORK
         while time.monotonic() < until:
             pass
-
-    def on_entry(self, session_id: str, entry: Any) -> None: ...
-
-    def on_control(self, message: dict[str, Any]) -> None: ...
-
-    def on_reconnect(self) -> None: ...
 
 
 def connection() -> redis.Connection:
@@ -55,12 +48,12 @@ def connection() -> redis.Connection:
 
 def main() -> None:
     other = Other()
-    feed = RedisFeed(connection, "channel:{}".format, "control", 5)
-    feed.start(other)
-    feed.subscribe("session")
+    feed = RedisFeed(connection, lambda: None, 5)
+    feed.start()
+    feed.subscribe("channel", other.hear)
     with redis.Redis(port=PORT, protocol=2) as client:
         # all of them are there before the first is read
-        client.eval("for n = 1, ARGV[1] do redis.call('PUBLISH', KEYS[1], 'E{}') end", 1, "channel:session", MESSAGES)
+        client.eval("for n = 1, ARGV[1] do redis.call('PUBLISH', KEYS[1], 'E{}') end", 1, "channel", MESSAGES)
         with gevent.Timeout(30):
             other.run()
     feed.close()
