@@ -1,4 +1,4 @@
-"""What a worker does for its clients before it ends: they are told, closed one after the other, and come back elsewhere.
+"""What a worker does for its clients before it ends: they are told, closed one by one, and come back elsewhere.
 
 Imports nothing of ours. An application registers with :data:`DRAINS` what it does; gunicorn's worker calls it.
 """

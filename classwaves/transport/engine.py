@@ -257,7 +257,8 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         hand_over = environ.get(HAND_OVER_KEY)
         if hand_over is None:
             return sid
-        self._relay(hand_over.name)
+        if relay := self._relay(hand_over.name):
+            relay.is_open()  # the next request may reach another machine
         return str(hand_over.name) + sid
 
     def _probe(self, environ: dict[str, Any], socket: LiveSocket) -> Response:

@@ -1,8 +1,8 @@
 """Connections that workers of other machines own: their requests travel by mail, and so do their WebSockets.
 
 Imports connection, frames, mail, turns, websocket and wheel. The *front* is the worker that a client's request has
-reached, the *owner* the one that has the connection. A front asks, an owner answers; for a WebSocket the front holds the
-socket, and the owner a :class:`FarWebSocket` that looks like one.
+reached, the *owner* the one that has the connection. A front asks, an owner answers; for a WebSocket the front holds
+the socket, and the owner a :class:`FarWebSocket` that looks like one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a front looks whether those who owe it something are there, in seconds.
 WATCH = 5.0
+#: How long a worker that has just started waits until mail can reach it, in seconds.
+PATIENCE = 2.0
 Answer = tuple[int, bytes]
 """A code of Engine.IO's errors, or -1 if all is well (-2: the body is too large), and the body."""
 
@@ -58,10 +60,16 @@ class Relay:
         self._serving: set[tuple[str, int]] = set()
         self._far: dict[tuple[str, int], FarWebSocket] = {}
         self._watching = False
+        self._opened = Event()
 
     def open(self) -> None:
         """Take mail. :raises StoreUnavailable: the store is away."""
         self._mail.open()
+        self._opened.set()
+
+    def is_open(self) -> bool:
+        """Whether mail arrives here; waits for a moment if it does not yet."""
+        return self._opened.wait(PATIENCE)
 
     # the front
 
@@ -85,6 +93,8 @@ class Relay:
         return True
 
     def _ask(self, owner: str, head: Head, body: bytes) -> Answer:
+        if not self.is_open():  # the answer would not arrive
+            return UNKNOWN, b""
         number = next(self._numbers)
         result: AsyncResult[Answer] = AsyncResult()
         self._asked[number] = owner, result

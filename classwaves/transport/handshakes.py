@@ -1,6 +1,7 @@
 """The environs of the handshakes, which handlers may ask for as long as their connections live.
 
-Imports the name of what a request alone is offered. A dict for each would be several kilobytes; what differs between them is a few strings.
+Imports the name of what a request alone is offered. A dict for each would be several kilobytes; what differs between
+them is a few strings.
 """
 
 from __future__ import annotations

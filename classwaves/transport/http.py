@@ -71,8 +71,8 @@ class SocketReader:
         return self._head is not None
 
     def all(self) -> bytes:
-        """Take out all that has come since :meth:`begin`, the head too."""
-        return b"".join(self._head or ()) + self.rest()
+        """All that has come since :meth:`begin`, the head too; it stays here."""
+        return b"".join(self._head or ()) + self._buffer
 
     def rest(self) -> bytes:
         """Take out what has come and was not read."""
