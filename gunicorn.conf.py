@@ -27,7 +27,8 @@ worker_connections = _plan["connections"] + 100
 preload_app = False  # gevent patches a worker before it loads the application, not the master
 control_socket_disable = True  # the home directory of a PaaS may be read-only
 timeout = 30
-graceful_timeout = 8
+# a worker that ends closes its sockets over four seconds; a PaaS kills after ten at the soonest
+graceful_timeout = 9
 keepalive = 5
 limit_request_line = 8190
 

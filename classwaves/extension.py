@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import rest
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
 from .auth.tokens import Tokens
+from .closing import Closing
 from .events import Feature
 from .features import FEATURES
 from .hub import Hub
@@ -23,6 +24,8 @@ from .pipeline import Pipeline
 from .settings import Settings
 from .state import State
 from .store import Store, open_store
+from .transport.drain import DRAINS
+from .transport.engine import LiveEngine
 from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
 
 
@@ -76,15 +79,18 @@ class ClassWaves:
             authenticator = DemoAuthenticator(authenticator)
         socketio = make_socketio(app, settings, origins)
         namespace = ClassroomNamespace(app, socketio, tokens, limits)
+        emitter = SocketIOEmitter(socketio)
         hub = Hub(
             store,
-            SocketIOEmitter(socketio),
+            emitter,
             settings,
             on_auth_ended=namespace.auth_ended,
             connections=namespace.open_connections,
         )
         if settings.store_kind == "redis":
             connect_workers(socketio, hub)
+        if isinstance(socketio.server.eio, LiveEngine):
+            DRAINS.append(Closing(socketio.server.eio, namespace, hub, emitter))
         pipeline = Pipeline(self._features, hub, limits)
         namespace.bind(hub, pipeline)
         socketio.on_namespace(namespace)

@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 BUSY = 0.05
 
 
+#: How long the ends of sockets are gathered before the store is told of them, in seconds.
+GATHER = 0.05
+
+
 class _Slot:
     """A session's place in the hub. Loading and dropping exclude each other by ``lock``."""
 
@@ -71,6 +75,9 @@ class Hub:
         self._lost = False
         self._trouble_at = time.monotonic()
         self._mail_readers: list[Callable[[], None]] = []
+        #: This worker ends: seats are no longer given up, but kept for whoever comes back on another one.
+        self.draining = False
+        self._retiring: dict[str, list[Seat]] = {}
 
     def start(self) -> None:
         """Begin to listen and to renew; the first socket calls it, so that no thread exists before a fork."""
@@ -234,8 +241,10 @@ class Hub:
     def depart(self, connection: Connection, live: LiveSession, grace: float) -> None:
         """A socket ended by itself, or did not get in: after the grace its seat goes, and this use of the session.
 
-        A socket that has meanwhile taken the seat again keeps it.
+        A socket that has meanwhile taken the seat again keeps it. If this worker ends, the seat is kept, and the use.
         """
+        if self.draining:
+            return self._retire(connection, live)
 
         def settle() -> None:
             if not connection.lock.acquire(blocking=False):
@@ -249,6 +258,39 @@ class Hub:
             self.release(live.id)
 
         self.scheduler.after(grace, settle)
+
+    def _retire(self, connection: Connection, live: LiveSession) -> None:
+        with self._lock:
+            if not self._retiring:
+                self.scheduler.after(GATHER, self._retire_all)
+            self._retiring.setdefault(live.id, []).append(self.seat(connection))
+
+    def _retire_all(self) -> None:
+        """Tell the store of the seats of sockets that have ended, in one step a session."""
+        with self._lock:
+            retiring, self._retiring = self._retiring, {}
+        for session_id, seats in retiring.items():
+            try:
+                self.store.retire(session_id, seats)
+            except StoreUnavailable:
+                logger.info("the store is away; the seats of this worker end with its lease")
+
+    def hand_on(self, grace: float, until: float) -> None:
+        """The last thing a worker does: its seats are kept for so long, and then settled by others.
+
+        :param grace: in seconds.
+        :param until: how long to wait for what is under way, by ``time.monotonic``.
+        """
+        if not self._started:
+            return
+        done = threading.Event()
+        # behind the ends of sockets that wait for their turn, and what those gather
+        self.scheduler.after(0, lambda: self.scheduler.after(2 * GATHER, done.set))
+        done.wait(until - time.monotonic())
+        try:
+            self.store.renew(self.worker, grace)
+        except StoreUnavailable:
+            logger.info("the store is away; others settle the seats of this worker when its lease has run out")
 
     def seat(self, connection: Connection) -> Seat:
         """A socket's place in the rosters, unlike any other on any worker."""

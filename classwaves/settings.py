@@ -181,6 +181,12 @@ class Settings:
     disconnect_grace: float = setting(
         "CLASSWAVES_DISCONNECT_GRACE", 5.0, _positive(float), "from the last socket's end to `disconnected`"
     )
+    drain_seconds: float = setting(
+        "CLASSWAVES_DRAIN_SECONDS", 4.0, _duration, "over how long a worker that ends closes its sockets; 500 a second"
+    )
+    drain_grace: float = setting(
+        "CLASSWAVES_DRAIN_GRACE", 30.0, _positive(float), "how long their seats are kept for who comes back elsewhere"
+    )
     left_after: float = setting("CLASSWAVES_LEFT_AFTER", 600.0, _positive(float), "from `disconnected` to `left`")
     ephemeral_window: float = setting(
         "CLASSWAVES_EPHEMERAL_WINDOW",

@@ -38,6 +38,7 @@ LAYERS = [
     "pipeline lifecycle",
     "auth auth.accounts auth.tokens transport.server",
     "namespace",
+    "closing",
     "state",
     "rest.schemas",
     "rest.common",

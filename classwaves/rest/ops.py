@@ -20,13 +20,19 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Ready for traffic: ``ok``, ``degraded`` (in memory: one server, nothing survives it), or 503 without a store."""
-    store = current_state().store
+    """Ready for traffic: ``ok``, ``degraded`` (in memory: one server, nothing survives it), or 503.
+
+    503 says ``unavailable`` without a store, and ``draining`` while the worker ends.
+    """
+    state = current_state()
+    store = state.store
     status, reachable = "ok" if store.kind == "redis" else "degraded", True
     try:
         store.ping()
     except StoreUnavailable:
         status, reachable = "unavailable", False
+    if state.hub.draining:
+        status = "draining"
     response = jsonify({"status": status, "store": {"kind": store.kind, "reachable": reachable}})
-    response.status_code = 200 if reachable else 503
+    response.status_code = 200 if status in ("ok", "degraded") else 503
     return response

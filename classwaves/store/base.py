@@ -197,6 +197,9 @@ class Store(Protocol):
     def vanish(self, session_id: str, seat: Seat) -> None:
         """Take a connection out that ended by itself; append ``disconnected`` if it was the user's last."""
 
+    def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
+        """Keep the seats of sockets whose worker ends until its lease runs out, or their users join elsewhere."""
+
     def expire_absent(self, session_id: str, older_than: float) -> None:
         """Append ``left`` for everybody disconnected for longer than this."""
 
@@ -316,5 +319,8 @@ def most_present(statuses: Iterable[str]) -> str:
     present = set(statuses)
     return next((status for status in STATUSES if status in present), "disconnected")
 
+
+#: What stands before the connection of a seat that is retired; the names of workers do not begin with it.
+RETIRED = "~"
 
 Clock = Callable[[], float]

@@ -321,6 +321,9 @@ class MemoryStore:
     def vanish(self, session_id: str, seat: Seat) -> None:
         self._take_out(session_id, seat, "disconnected")
 
+    def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
+        """The seats end with this process, as all else here does."""
+
     def _take_out(self, session_id: str, seat: Seat, change: str) -> None:
         with self._lock:
             session = self._held(session_id)

@@ -312,6 +312,11 @@ class RedisStore:
         self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected"])
 
     @guarded
+    def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
+        pairs = [part for seat in seats for part in (seat.user_id, seat.connection)]
+        self._step(session_id, ["retire", len(seats), *pairs])
+
+    @guarded
     def _take_out(self, session_id: str, args: Iterable[Any]) -> None:
         """Run a step, and note since when somebody is absent."""
         if since := self._absent_since(self._step(session_id, args)):

@@ -44,6 +44,7 @@ class LiveSocket(Timed):
         "_posting",
         "_session",
         "closed",
+        "closing",
         "engine",
         "outbox",
         "probe",
@@ -59,6 +60,8 @@ class LiveSocket(Timed):
         self.outbox: Any = None
         self.probe: Probe | None = None
         self.closed = False
+        #: Whether it is to be closed as soon as it has nothing to do.
+        self.closing = False
         self._session: dict[str, Any] | None = None
         self._packets: list[Packed] = []
         self._bytes = 0
@@ -180,12 +183,12 @@ class LiveSocket(Timed):
     def on_time(self) -> None:
         now = self.engine.wheel.now()
         if self._pong_by and now >= self._pong_by:
-            if not self._busy:
+            if not self.busy:
                 return self._close_soon(self.engine.reason.PING_TIMEOUT)
             self._pong_by = now + self.engine.ping_timeout  # it may have come, and waits behind our own work
         if self._connect_by and now >= self._connect_by:
             self._connect_by = 0.0
-            if not self._busy and not self.engine.is_admitted(self.sid):
+            if not self.busy and not self.engine.is_admitted(self.sid):
                 return self.engine.turns.run(self._expire)
         if not self._pong_by and now >= self._ping_at:
             self._pong_by = now + self.engine.ping_timeout
@@ -200,7 +203,8 @@ class LiveSocket(Timed):
             self.close(reason=self.engine.reason.SERVER_DISCONNECT)
 
     @property
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
+        """Whether something that came is being handled."""
         return self._posting is not None or (self.websocket is not None and self.websocket.working)
 
     def _on_pong(self) -> None:

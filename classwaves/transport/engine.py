@@ -80,6 +80,8 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         self.dropped: Counter[str] = Counter()
         #: Whether a connection is in a namespace, or on its way in. Socket.IO's to say.
         self.is_admitted: Callable[[str], bool] = lambda sid: True
+        #: Whether this worker ends, and takes no new connections.
+        self.draining = False
         #: What carries mail to workers of other machines; ``None`` where there are none.
         self.post: Post | None = None
         self.relay: Relay | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import socketio
@@ -234,7 +235,7 @@ def close_transport(sio: SocketIO, eio_sid: str) -> None:
 
 
 class HandshakeGate:
-    """WSGI middleware that refuses a handshake while the worker has all the connections it may have."""
+    """WSGI middleware that refuses a handshake while the worker ends, or has all the connections it may have."""
 
     def __init__(self, app: WSGI, sio: SocketIO, settings: Settings) -> None:
         self._app = app
@@ -245,13 +246,21 @@ class HandshakeGate:
         handshake = environ.get("PATH_INFO", "").startswith("/socket.io/") and "sid=" not in environ.get(
             "QUERY_STRING", ""
         )
+        if handshake and getattr(self._sio.server.eio, "draining", False):
+            return _refuse(start_response, ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=1000))
         if handshake and self._full():
-            error = ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000)
-            start_response("429 Too Many Requests", [("Content-Type", "application/json"), ("Retry-After", "5")])
-            return [codec.dumps({"error": error.to_dict()})]
+            return _refuse(start_response, ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000))
         return self._app(environ, start_response)
 
     def _full(self) -> bool:
         sockets = self._sio.server.eio.sockets
         # python-engineio keeps closed ones for a while
         return len(sockets) >= self._limit and sum(not one.closed for one in list(sockets.values())) >= self._limit
+
+
+def _refuse(start_response: Callable[..., Any], error: ClassWavesError) -> Iterable[bytes]:
+    """Answer a handshake with an error that passes, upon which clients try again with their backoff."""
+    seconds = str((error.retry_after_ms or 0) // 1000)
+    status = f"{error.spec.status} {HTTPStatus(error.spec.status).phrase}"
+    start_response(status, [("Content-Type", "application/json"), ("Retry-After", seconds)])
+    return [codec.dumps({"error": error.to_dict()})]

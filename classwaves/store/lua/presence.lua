@@ -18,6 +18,9 @@ local function status(user)
   return seen.active and 'active' or seen.idle and 'idle' or seen.away and 'away' or 'disconnected'
 end
 
+-- A retired connection is one of a worker that has ended: it counts until somebody settles it, or its user is back.
+local function retired(connection) return string.sub(connection, 1, 1) == '~' end
+
 local function fact(user_id, change)
   push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence'}))
 end
@@ -63,6 +66,9 @@ if step == 'join' then
     fact(user_id, 'returned')
   end
   local before = status(user)
+  for other in pairs(user.c) do
+    if retired(other) then user.c[other] = nil end
+  end
   user.c[connection] = 'active'
   user.t = nil
   if before ~= 'disconnected' then announce(user_id, user, before) end
@@ -90,6 +96,26 @@ if step == 'out' then
   return {'ok', user and user.t or 0}
 end
 
+-- The worker of these connections ends: a count, and for each its user and itself.
+if step == 'retire' then
+  for _ = 1, tonumber(take()) do
+    local user_id, connection = take(), take()
+    local user = read(user_id)
+    if user and user.c[connection] then
+      local was, others = user.c[connection], false
+      for other in pairs(user.c) do others = others or (other ~= connection and not retired(other)) end
+      if others then
+        take_out(user_id, user, {connection}, 'disconnected')
+      else
+        user.c[connection] = nil
+        user.c['~' .. connection] = was
+        write(user_id, user)
+      end
+    end
+  end
+  return {'ok', 0}
+end
+
 -- A worker died: all of its connections are gone.
 if step == 'sweep' then
   local prefix, oldest = take(), 0
@@ -97,7 +123,8 @@ if step == 'sweep' then
   for i = 1, #roster, 2 do
     local user, gone = cjson.decode(roster[i + 1]), {}
     for connection in pairs(user.c) do
-      if string.sub(connection, 1, #prefix) == prefix then gone[#gone + 1] = connection end
+      local bare = retired(connection) and string.sub(connection, 2) or connection
+      if string.sub(bare, 1, #prefix) == prefix then gone[#gone + 1] = connection end
     end
     if #gone > 0 then take_out(roster[i], user, gone, 'disconnected') end
     if user.t and (oldest == 0 or user.t < oldest) then oldest = user.t end
