@@ -47,7 +47,7 @@ class Closing:
             for sid in list(self._engine.sockets):
                 self._close(sid, until)
             time.sleep(PAUSE)
-        self._hub.hand_on(self._settings.drain_grace, until)
+        self._hub.hand_on(until)
 
     def _plan(self, left: float) -> dict[str, float]:
         """When each socket is closed, in seconds from now."""
@@ -67,6 +67,7 @@ class Closing:
 
     @staticmethod
     def _end(socket: Any, until: float) -> None:
-        while socket.busy and time.monotonic() < until:  # its event is to have its answer
+        # its event is to have its answer, and who polls what was said before
+        while (socket.busy or socket.owing) and time.monotonic() < until:
             time.sleep(PAUSE)
         socket.close(reason="server shutdown")

@@ -275,10 +275,9 @@ class Hub:
             except StoreUnavailable:
                 logger.info("the store is away; the seats of this worker end with its lease")
 
-    def hand_on(self, grace: float, until: float) -> None:
-        """The last thing a worker does: its seats are kept for so long, and then settled by others.
+    def hand_on(self, until: float) -> None:
+        """The last thing a worker does: its seats are kept for the grace, and then settled by others.
 
-        :param grace: in seconds.
         :param until: how long to wait for what is under way, by ``time.monotonic``.
         """
         if not self._started:
@@ -288,7 +287,7 @@ class Hub:
         self.scheduler.after(0, lambda: self.scheduler.after(2 * GATHER, done.set))
         done.wait(until - time.monotonic())
         try:
-            self.store.renew(self.worker, grace)
+            self.store.renew(self.worker, self._lease())
         except StoreUnavailable:
             logger.info("the store is away; others settle the seats of this worker when its lease has run out")
 
@@ -331,12 +330,15 @@ class Hub:
 
     def _renew(self) -> None:
         try:
-            held = self.store.renew(self.worker, self.settings.lease)
+            held = self.store.renew(self.worker, self._lease())
         except StoreUnavailable:
             self._trouble_at = time.monotonic()
             raise
         if not held:  # others took this worker for dead, or it is new
             self.scheduler.after(0, self._reclaim)
+
+    def _lease(self) -> float:
+        return max(self.settings.lease, self.settings.drain_grace if self.draining else 0.0)
 
     def _on_loss(self) -> None:
         if not self._lost:
@@ -369,7 +371,7 @@ class Hub:
             connection.lock.release()
 
     def _serve_as(self, name: str) -> None:
-        self.store.renew(name, self.settings.lease)
+        self.store.renew(name, self._lease())
         for live in self.live_sessions():
             self.store.serve(name, live.id)
 

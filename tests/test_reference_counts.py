@@ -64,7 +64,8 @@ def in_redis(school: School) -> dict[str, Any]:
     assert school.redis
     with school.redis.client() as redis:
         worker_sets = [key for key in redis.keys("cw:worker:*") if key != "cw:workers"]
-        channels = redis.execute_command("PUBSUB", "CHANNELS", "cw:*")
+        found = redis.execute_command("PUBSUB", "CHANNELS", "cw:*")
+        channels = [channel for channel in found if not channel.startswith("cw:mail:")]  # one a worker, always
         return {
             "rosters": sum(redis.hlen(key) for key in redis.keys("cw:{*}:roster")),
             "served": sum(redis.scard(key) for key in worker_sets),

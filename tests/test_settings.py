@@ -49,7 +49,7 @@ def test_each_name_means_one_setting() -> None:
 
 
 #: Durations that may be none at all.
-MAY_BE_NOTHING = {"CLASSWAVES_EPHEMERAL_WINDOW", "CLASSWAVES_LATE_AFTER"}
+MAY_BE_NOTHING = {"CLASSWAVES_DRAIN_SECONDS", "CLASSWAVES_EPHEMERAL_WINDOW", "CLASSWAVES_LATE_AFTER"}
 
 
 def wrong_values() -> list[tuple[str, str]]:

@@ -222,6 +222,11 @@ class LiveSocket(Timed):
 
     # polling
 
+    @property
+    def owing(self) -> bool:
+        """Whether something waits for the next GET request."""
+        return bool(self._packets)
+
     def poll(self) -> bytes | None:
         """The body of the answer to a GET request, as soon as there is something to say.
 

@@ -28,7 +28,7 @@ from gunicorn.workers.ggevent import PyWSGIServer
 
 from . import HAND_OVER_KEY, UPGRADE_KEY
 from .door import Door, Gone
-from .drain import DRAINS, master_listens
+from .drain import DRAINS
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ LINGER = 2.0
 GC_THRESHOLDS = (10_000, 50, 50)
 #: What is left of gunicorn's ``graceful_timeout`` for the end of the process, in seconds.
 SPARE = 2.5
+#: How often a worker that ends looks for those whom nobody else accepts, and how many it takes then.
+PAUSE, ACCEPTED = 0.1, 64
 #: Set by the environment alone, because requests are read before there is an application.
 REQUEST_TIMEOUT = float(os.environ.get("CLASSWAVES_REQUEST_TIMEOUT") or 10)
 
@@ -179,6 +181,11 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
             self.rfile.closed = self.close_connection = True
         return pywsgi.WSGIHandler.start_response(self, status, headers, exc_info)
 
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.close_connection and self.code != 101:  # or a proxy might send its next request (RFC 9112, section 9.6)
+            self.response_headers.append((b"Connection", b"close"))
+
     def handle_one_response(self) -> None:
         super().handle_one_response()
         if self.rfile.closed and self.socket is not None:
@@ -257,6 +264,13 @@ class Server(PyWSGIServer):  # type: ignore[misc] # gunicorn has no types
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
         self.handler_class(sock, address, self, SocketReader(sock, REQUEST_TIMEOUT, early)).handle()
 
+    def accept_what_waits(self) -> None:
+        """Other workers would have accepted it by now: they end too, or are still to start, or there will be none."""
+        for _ in range(ACCEPTED):
+            if self.full() or not (accepted := self.do_read()):
+                return
+            self.do_handle(*accepted)
+
     def end_idle(self) -> None:
         """Close the connections that wait for a next request."""
         for handler in list(self.idle):
@@ -332,10 +346,9 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
             self.alive = False
 
     def _let_go(self) -> None:
-        """Drain the applications. If the whole server ends, who comes now is told so, as nobody else would."""
+        """Drain the applications, and see to those whom nobody else accepts."""
         until = time.monotonic() + self.cfg.graceful_timeout - SPARE
         drains = [gevent.spawn(drain, until) for drain in list(DRAINS)]
-        while time.monotonic() < until and len(gevent.joinall(drains, timeout=0.1)) < len(drains):
-            if not master_listens(self.ppid, [server.socket.fileno() for server in self.servers]):
-                for server in self.servers:
-                    server.start_accepting()
+        while time.monotonic() < until and len(gevent.joinall(drains, timeout=PAUSE)) < len(drains):
+            for server in self.servers:
+                server.accept_what_waits()

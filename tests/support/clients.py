@@ -91,8 +91,7 @@ class RawClient:
         auth: Any = None,
         query: str = "",
     ) -> None:
-        kind = WebSocketWire if transport == "websocket" else PollingWire
-        self.wire: Wire = kind(url, headers or {}, query)
+        self.wire: Wire = self._open(url, transport, headers or {}, query)
         self.inbox: list[tuple[str, Any]] = []
         """All events received so far that :meth:`take` has not taken."""
         self.acks: dict[int, Any] = {}
@@ -104,6 +103,10 @@ class RawClient:
         except BaseException:
             self.wire.drop()
             raise
+
+    def _open(self, url: str, transport: str, headers: dict[str, str], query: str) -> Wire:
+        kind = WebSocketWire if transport == "websocket" else PollingWire
+        return kind(url, headers, query)
 
     def _connect(self, auth: Any) -> None:
         self.handshake: dict[str, Any] = json.loads(self.wire.receive()[1:])

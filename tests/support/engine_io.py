@@ -196,7 +196,7 @@ class Opener:
 
     def probe(self, session: Polling) -> Live:
         """Begin an upgrade: open the WebSocket and see the answer to the probe."""
-        live = self.live(query=f"&sid={session.sid}", opened=session.opened)
+        live = self._keep(Live(session.port, f"&sid={session.sid}", opened=session.opened))
         live.send("2probe")
         assert live.receive() == "3probe"
         return live

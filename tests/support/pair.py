@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.support.clients import RawClient
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
@@ -53,6 +54,10 @@ class Pair:
         client.join(code)
         return client
 
+    def redis(self) -> Redis:
+        """Return a client of the Redis of both."""
+        return Redis.from_url(str(self.b.server.env["REDIS_URL"]))
+
     def dismiss(self) -> None:
         """Close all clients."""
         for client in self._clients:
@@ -70,14 +75,21 @@ class Pair:
 
 
 @contextmanager
-def open_pair(redis_url: str, env: Mapping[str, str] = QUICK, *, first_url: str | None = None) -> Iterator[Pair]:
+def open_pair(
+    redis_url: str,
+    env: Mapping[str, str] = QUICK,
+    *,
+    first_url: str | None = None,
+    kinds: tuple[type[Gunicorn], type[Gunicorn]] = (Gunicorn, Gunicorn),
+) -> Iterator[Pair]:
     """Run two servers without rate limits on this Redis, which they never do without.
 
     :param first_url: another way to that Redis, for the first of them
     """
     settings = {**TEST_KEYS, "CLASSWAVES_REQUIRE_REDIS": "1", "CLASSWAVES_RATELIMIT_ENABLED": "0", **env}
     with ExitStack() as stack:
-        servers = [Gunicorn(env={**settings, "REDIS_URL": url}) for url in (first_url or redis_url, redis_url)]
+        urls = (first_url or redis_url, redis_url)
+        servers = [kind(env={**settings, "REDIS_URL": url}) for kind, url in zip(kinds, urls, strict=True)]
         for server in servers:
             stack.callback(server.close)
             server.start(wait=False)
