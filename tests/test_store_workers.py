@@ -135,3 +135,37 @@ def test_the_memory_store_has_one_worker_and_nothing_to_sweep() -> None:
     assert store.sweep() == 0
     store.unserve("w", session.id)
     assert facts(store, session) == [("ann", "joined")]
+
+
+def test_retired_seats_count_until_their_users_are_back_or_somebody_settles_them(direct: RedisStore) -> None:
+    session = new_session(direct)
+    direct.serve("old", session.id)
+    direct.renew("old", LONG)
+    for user, socket in (("ann", "1"), ("ann", "2"), ("bob", "1")):
+        join(direct, session, seat(user, socket, "old"))
+    direct.set_status(session.id, seat("bob", "1", "old"), "idle", {})
+    seats = [seat(user, socket, "old") for user, socket in (("ann", "1"), ("ann", "2"), ("bob", "1"), ("cid", "1"))]
+    for _ in range(2):  # the answer may get lost
+        direct.retire(session.id, seats)
+    assert facts(direct, session) == [("ann", "joined"), ("bob", "joined")]
+    loaded = direct.load(session.id, 1)
+    assert loaded
+    assert loaded.statuses == {"ann": "active", "bob": "idle"}
+
+    join(direct, session, seat("ann", "1", "new"))
+    assert facts(direct, session)[2:] == [], "she was never away"
+    direct.leave(session.id, seat("ann", "1", "new"))
+    assert facts(direct, session)[2:] == [("ann", "left")], "the seats on the old worker are not in the way"
+
+    direct.renew("old", 0.01)
+    eventually(lambda: direct.sweep() == 1, what="the end of the lease")
+    assert facts(direct, session)[3:] == [("bob", "disconnected")]
+
+
+def test_a_retired_seat_goes_at_once_where_its_user_has_another(direct: RedisStore) -> None:
+    session = new_session(direct)
+    join(direct, session, seat("ann", "1", "old"))
+    join(direct, session, seat("ann", "1", "new"))
+    direct.retire(session.id, [seat("ann", "1", "old")])
+    direct.vanish(session.id, seat("ann", "1", "new"))
+    assert facts(direct, session) == [("ann", "joined"), ("ann", "disconnected")]
