@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .features import FEATURES as FEATURES
     from .models import Account as Account
     from .payloads import EventSchema as EventSchema
+    from .publisher import Publisher as Publisher
     from .settings import Settings as Settings
     from .settings import SettingsError as SettingsError
 
@@ -26,6 +27,7 @@ _HOMES = {
     "ClassWaves": "extension",
     "FEATURES": "features",
     "Account": "models",
+    "Publisher": "publisher",
     "Settings": "settings",
     "SettingsError": "settings",
 }

@@ -82,6 +82,10 @@ class ClassWavesError(Exception):
         self.retry_after_ms = retry_after_ms
         super().__init__(f"{code}: {self.message}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Celery and multiprocessing send errors from process to process
+        return BaseException.__new__, (type(self), *self.args), self.__dict__
+
     def to_dict(self) -> dict[str, Any]:
         """The error as clients see it: ``{code, message, details?, retryAfterMs?}``."""
         body: dict[str, Any] = {"code": self.code, "message": self.message}

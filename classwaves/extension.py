@@ -21,19 +21,21 @@ from .limits import RateLimits
 from .namespace import ClassroomNamespace
 from .origins import Origins
 from .pipeline import Pipeline
+from .publisher import Outlet, Publishes
 from .settings import Settings
-from .state import State
+from .state import State, current_state
 from .store import Store, open_store
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
 from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
 
 
-class ClassWaves:
+class ClassWaves(Publishes):
     """The real-time layer of a classroom as a Flask extension.
 
     One object may serve several applications: what belongs to one of them is kept in
-    ``app.extensions["classwaves"]``, a :class:`~classwaves.state.State`.
+    ``app.extensions["classwaves"]``, a :class:`~classwaves.state.State`. So :meth:`publish` and :meth:`say`, which go
+    into the current application's store, need an application context.
 
     :param app: registered at once if given; else call :meth:`init_app`.
     :param features: the capabilities; the built-in ones unless given.
@@ -70,6 +72,10 @@ class ClassWaves:
         if settings.trusted_proxies:  # outside Socket.IO, which needs the client's address and origin too
             hops = settings.trusted_proxies
             app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+    def _outlet(self) -> Outlet:
+        state = current_state()
+        return Outlet(state.store, state.settings.max_event_bytes, state.settings.max_message_length)
 
     def _build(self, app: Flask, settings: Settings) -> State:
         store, origins, limits = open_store(settings), Origins(settings), RateLimits(settings)

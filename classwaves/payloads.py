@@ -90,10 +90,14 @@ def _is_json(value: Any, levels: int) -> bool:
         except OverflowError:  # a whole number that is too large for most who read JSON
             return False
     if isinstance(value, dict):
-        return levels > 0 and all(_is_plain(key) and _is_json(item, levels - 1) for key, item in value.items())
+        return levels > 0 and all(_is_key(key) and _is_json(item, levels - 1) for key, item in value.items())
     if isinstance(value, list):
         return levels > 0 and all(_is_json(item, levels - 1) for item in value)
     return value is None
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str) and _is_plain(key)  # what a program made may have others
 
 
 class EventSchema(Schema):

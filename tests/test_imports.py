@@ -35,7 +35,7 @@ LAYERS = [
     "features.moderation features.reactions features.signs",
     "features.history",
     "features",
-    "pipeline lifecycle",
+    "pipeline lifecycle publisher",
     "auth auth.accounts auth.tokens transport.server",
     "namespace",
     "closing",
@@ -95,6 +95,7 @@ FLASKLESS = {
     "events",
     "features",
     "pipeline",
+    "publisher",
 }
 
 

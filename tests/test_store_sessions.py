@@ -46,12 +46,14 @@ def test_a_session_is_found_by_its_code_and_its_id(store: Store) -> None:
     record = new_session(store)
     assert store.session_id(record.code) == record.id
     assert store.record(record.id) == record
+    assert store.standing(record.id) == (record, 1), "its first entry moved the fence"
     assert [entry.draft for entry in store.read(record.id, 0, 10)] == [created(record)]
 
 
 def test_what_does_not_exist_is_none(store: Store) -> None:
     assert store.session_id("ABCDEF") is None
     assert store.record("nobody") is None
+    assert store.standing("nobody") is None
     assert store.load("nobody", 1) is None
     assert store.find("nobody", "key") is None
     assert store.read("nobody", 0, 10) == []

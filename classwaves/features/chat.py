@@ -22,6 +22,10 @@ chat = Feature("chat")
 KEPT, SPARE = 5000, 500
 
 
+#: The ``userId`` of a system message. It is a participant's only in a shop that gives one this id.
+SYSTEM = "system"
+
+
 class MessageSchema(StoredEvent):
     message = Text(required=True, validate=validate.Length(1))
     groupId = identifier()
@@ -90,14 +94,24 @@ def any_message(context: Context, message_id: str) -> Message:
     return newest_message(context, message_id)
 
 
+def check_text(text: str, longest: int) -> None:
+    """Refuse a message that is too long or has nothing to read. :raises ClassWavesError: ``INVALID_PAYLOAD``."""
+    if len(text) > longest:
+        raise ClassWavesError("INVALID_PAYLOAD", details={"message": [f"Longer than maximum length {longest}."]})
+    if not text.strip():
+        raise ClassWavesError("INVALID_PAYLOAD", details={"message": ["There is nothing in it to read."]})
+
+
+def system_message(text: str, group_id: str | None) -> dict[str, Any]:
+    """The payload of a message that nobody in the class has written."""
+    payload = {"userId": SYSTEM, "displayName": "System", "message": text, "type": "system"}
+    return payload if group_id is None else {**payload, "groupId": group_id}
+
+
 @chat.event("sendMessage", schema=MessageSchema, allow="speaker", overlaps=True)
 def send_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Say something to everybody, or with ``groupId`` to a group and staff."""
-    longest = context.hub.settings.max_message_length
-    if len(data["message"]) > longest:
-        raise ClassWavesError("INVALID_PAYLOAD", details={"message": [f"Longer than maximum length {longest}."]})
-    if not data["message"].strip():
-        raise ClassWavesError("INVALID_PAYLOAD", details={"message": ["There is nothing in it to read."]})
+    check_text(data["message"], context.hub.settings.max_message_length)
     payload = {
         "userId": context.principal.user_id,
         "displayName": context.principal.display_name,

@@ -112,6 +112,9 @@ class Store(Protocol):
 
     def record(self, session_id: str) -> SessionRecord | None: ...
 
+    def standing(self, session_id: str) -> tuple[SessionRecord, int] | None:
+        """The record, and the value of the fence ``session`` that an append which relies on it must name."""
+
     def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
         """Newest first; of all owners if ``owner_id`` is ``None``."""
 

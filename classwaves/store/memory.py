@@ -107,6 +107,11 @@ class MemoryStore:
             session = self._held(session_id)
             return session.record if session else None
 
+    def standing(self, session_id: str) -> tuple[SessionRecord, int] | None:
+        with self._lock:
+            session = self._held(session_id)
+            return (session.record, session.fences.get("session", 0)) if session else None
+
     def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
         with self._lock:
             self._drop_expired()

@@ -172,6 +172,15 @@ class RedisStore:
         return SessionRecord.from_dict(json.loads(text)) if text else None
 
     @guarded
+    def standing(self, session_id: str) -> tuple[SessionRecord, int] | None:
+        meta, fences = self._of(session_id, "meta", "fences")
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(fences, "session")  # first: a record that is newer than its fence makes an append stale
+            pipe.hget(meta, "record")
+            fence, text = pipe.execute()
+        return (SessionRecord.from_dict(json.loads(text)), int(fence or 0)) if text else None
+
+    @guarded
     def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
         index = self._key("sessions") if owner_id is None else self._key("owner", owner_id)
         records: list[SessionRecord] = []

@@ -12,6 +12,7 @@ STEPS: dict[str, Callable[[Store, SessionRecord], object]] = {
     "create_session": lambda store, session: store.create_session(session, created(session)),
     "session_id": lambda store, session: store.session_id(session.code),
     "record": lambda store, session: store.record(session.id),
+    "standing": lambda store, session: store.standing(session.id),
     "list_sessions": lambda store, session: store.list_sessions(None, 0, 10),
     "expire": lambda store, session: store.expire(session, LONG),
     "append": lambda store, session: store.append(session.id, [message("a")], dedupe="a"),
