@@ -152,7 +152,8 @@ class Side:
                 return store.expire(session, seconds)
             case "look", *_:
                 positions = store.positions([other.id for other in world.sessions])
-                return store.record(session.id), store.session_id(session.code), positions
+                standing = store.standing(session.id)
+                return store.record(session.id), standing, store.session_id(session.code), positions
             case "append", drafts, key, fences, title:
                 record = session.with_changes(title=title) if title else None
                 return store.append(session.id, drafts, dedupe=key, fences=fences, record=record)
