@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from benchmarks.crowd import Crowd, Room, make_rooms
+from benchmarks.fleet import FIRST, fleet
 from benchmarks.load import Figures, Load, Pace
 from benchmarks.servers import KINDS, Measured
 
@@ -155,5 +156,13 @@ SCENARIOS = {
         size=40,
         bounds={"MB in the largest process": 300},
         kinds=("ours",),
+    ),
+    "fleet": Scenario(
+        f"10 rooms of 30, 50 messages a second in all; the rest of the fleet has {FIRST}, {FIRST * 3}, {FIRST * 10}",
+        fleet,
+        {},
+        rate=50,
+        bounds={"10x / 1x": 1.1},
+        kinds=("ours-redis", "flask-redis"),
     ),
 }
