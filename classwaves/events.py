@@ -220,6 +220,7 @@ class Context:
         :raises StaleFence: see :meth:`publish`.
         """
         appended = self._append(drafts, unseat)
+        self.live.heard(appended)
         if self.event.exclusive:
             self.live.reach(appended.seq)
         return stored(appended, drafts[-1].id_field)

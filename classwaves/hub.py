@@ -315,6 +315,11 @@ class Hub:
         if auth_id := message.get("authEnded"):
             self._on_auth_ended(auth_id)
 
+    def on_new_connection(self) -> None:
+        """Before anything comes of it: the store may have lost what the sessions here have."""
+        for live in self.live_sessions():
+            live.doubt()
+
     def on_reconnect(self) -> None:
         """The feed was away. First the lease, so that nobody takes this worker for dead; then every session."""
         self._trouble_at = time.monotonic()

@@ -106,7 +106,7 @@ def _commit(hub: Hub, session_id: str, principal: Principal, change: Callable[[L
             raise ClassWavesError("SESSION_ACCESS_DENIED")
         wanted = change(live)
         try:
-            hub.store.append(session_id, wanted.drafts, dedupe=dedupe, fences=fences, record=wanted.record)
+            live.heard(hub.store.append(session_id, wanted.drafts, dedupe=dedupe, fences=fences, record=wanted.record))
         except StaleFence:
             hub.refresh(live)
         else:

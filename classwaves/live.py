@@ -19,7 +19,7 @@ from .errors import ClassWavesError, StoreUnavailable
 from .models import Entry
 from .replica import FOLD_VERSION, Replica
 from .settings import Settings
-from .store.base import Checkpoint, Loaded, Store, cursor_news
+from .store.base import Appended, Checkpoint, Loaded, Store, cursor_news
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,9 @@ class LiveSession(Delivery):
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
+        self._newest: Entry | None = None  # the entry at the replica's seq, if the log still had it
+        self._doubts = 0  # how often the feed was taken up anew, maybe from a store that has lost something
+        self._checking = self._settled = 0  # the doubts that a look at the store settles now, and has settled
         self._news: deque[dict[str, Any]] = deque()  # statuses that follow entries still to come
         self._waiting: list[tuple[int, threading.Event]] = []
         self._repairing: set[str] = set()
@@ -112,6 +115,7 @@ class LiveSession(Delivery):
         :raises ClassWavesError: ``SESSION_NOT_FOUND``.
         """
         with self._repair:
+            self._hold()
             try:
                 loaded = self.store.load(self.id, FOLD_VERSION)
                 if loaded is None:
@@ -124,11 +128,13 @@ class LiveSession(Delivery):
 
     def _adopt(self, replica: Replica, loaded: Loaded) -> None:
         with self.lock:
-            before, self.replica = self.replica, replica
+            before, self.replica, self._newest = self.replica, replica, None
             self.statuses, self.cursors = loaded.statuses, loaded.cursors
             self._ring.clear()
-            for entry in loaded.tail:
+            newest = [loaded.newest] if loaded.newest and loaded.newest.seq == replica.seq else []
+            for entry in loaded.tail or newest:
                 self._ring.add(entry)
+                self._newest = entry
             self._checkpoint_seq = loaded.tail[0].seq - 1 if loaded.tail else loaded.seq
             self._checkpoint_size = len(loaded.checkpoint or "")
             self._tail_bytes = sum(entry.size for entry in loaded.tail)
@@ -151,12 +157,31 @@ class LiveSession(Delivery):
         for sid, member in self.members.items():
             self.crowd.tell([sid], "sessionJoined", self.snapshot(member.principal, participants=participants))
 
+    def doubt(self) -> None:
+        """The feed is taken up anew, maybe from a store that has lost entries and has given their numbers to others.
+
+        Nothing of it is applied before the store was asked for the newest entry of this replica; see :meth:`verify`.
+        """
+        with self.lock:
+            self._doubts += 1
+            self._held.clear()
+
+    @property
+    def _is_unsure(self) -> bool:
+        return self._settled != self._doubts
+
+    def _hold(self) -> None:
+        with self.lock:
+            self._holding, self._checking = True, self._doubts
+
     def _stop_holding(self) -> None:
         """The log could not be read: what was held comes again from the log, with the next wake-up."""
         with self.lock:
             self._held, self._holding = [], False
 
     def _release_held(self) -> None:
+        """The replica is what the store had after the doubts that there were when the look at it began."""
+        self._settled = self._checking
         held, self._held, self._holding = self._held, [], False
         for entry in held:
             self.on_entry(entry)
@@ -166,6 +191,8 @@ class LiveSession(Delivery):
         with self.lock:
             if self._holding:
                 self._held.append(entry)
+            elif self._is_unsure:
+                pass  # it comes again from the log
             elif entry.epoch != self.replica.epoch and self._ring.get(entry.seq) != entry:
                 self._renumbered(entry.epoch)
             elif entry.seq == self.replica.seq + 1:
@@ -174,6 +201,13 @@ class LiveSession(Delivery):
                 self._in_background(self.catch_up)
             elif (known := self._ring.get(entry.seq)) and known != entry:
                 self._in_background(self.verify)  # the store has numbered anew what it had lost
+
+    def heard(self, appended: Appended) -> None:
+        """An append of this worker was answered: with a number that has another entry here, the store has lost that."""
+        with self.lock:
+            known = self._ring.get(appended.seq)
+            if known and not appended.duplicate and appended.epoch == known.epoch and appended.time != known.time:
+                self._in_background(self.verify)
 
     def _in_background(self, task: Callable[[], None]) -> None:
         """Run a repair, which asks the store, in a thread of its own; one of a kind at a time.
@@ -204,6 +238,7 @@ class LiveSession(Delivery):
 
     def _advance(self, entry: Entry) -> None:
         self.replica.apply(entry)
+        self._newest = entry
         self._ring.add(entry)
         self._tail_bytes += entry.size
         self._deliver(entry)
@@ -217,11 +252,14 @@ class LiveSession(Delivery):
     def catch_up(self) -> None:
         """Read from the log what the replica lacks, and deliver it in order.
 
+        The log is read from the replica's newest entry on: what follows another one is not applied, but another
+        numbering starts.
+
         :raises StoreUnavailable: the log could not be read; the next wake-up tries again.
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``: the store has lost the session itself.
         """
         with self._repair:
-            with self.lock:
-                self._holding = True
+            self._hold()
             try:
                 while not self._read_page():
                     pass
@@ -231,15 +269,19 @@ class LiveSession(Delivery):
 
     def _read_page(self) -> bool:
         """Apply one page of the log; true when the replica is at its end."""
-        after = self.replica.seq
-        entries = self.store.read(self.id, after, PAGE)
-        if entries and (entries[0].seq != after + 1 or entries[-1].epoch != self.replica.epoch):
-            self._take_anew()  # trimmed or numbered anew meanwhile: start again from the checkpoint
+        at = self.replica.seq
+        page = self.store.read(self.id, max(at - 1, 0), PAGE + 1)
+        if self._is_lost(at, page):
+            self.begin_anew()
+            return True
+        entries = [entry for entry in page if entry.seq > at]
+        if entries and (entries[0].seq != at + 1 or entries[-1].epoch != self.replica.epoch):
+            self.load()  # trimmed or numbered anew meanwhile: start again from the checkpoint
             return True
         with self.lock:
             for entry in entries:
                 self._advance(entry)
-            if len(entries) == PAGE:
+            if len(entries) >= PAGE:
                 return False
             self._held = [entry for entry in self._held if entry.seq > self.replica.seq]
             if self._held and self._held[0].seq != self.replica.seq + 1:
@@ -249,8 +291,34 @@ class LiveSession(Delivery):
             self._release_held()
             return True
 
+    def _is_lost(self, seq: int, page: list[Entry]) -> bool:
+        """Whether the store has lost the newest entry of this replica, which is at ``seq``, where the page begins."""
+        if page and page[0].seq == seq:
+            return self._newest is not None and page[0] != self._newest
+        if page and page[0].seq > seq:
+            return False  # it is trimmed, if there ever was one
+        return self.store.positions([self.id]).get(self.id, 0) < seq
+
+    def begin_anew(self) -> None:
+        """The store has lost what it had acknowledged: start another numbering, unless somebody else has done so.
+
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``: it has lost the session itself, and everybody is out of it.
+        """
+        try:
+            self._epoch = self.store.new_epoch(self.id, self.replica.epoch)
+            logger.error("the store has lost acknowledged events of a session; a new epoch starts")
+            self.reload()
+        except ClassWavesError as error:
+            if error.code == "SESSION_NOT_FOUND":
+                self._turn_out_all(error)
+            raise
+
     def reach(self, seq: int) -> None:
         """Return when the replica is at ``seq``: the feed brings it, and if it does not, the log is read."""
+        if self._is_unsure:
+            with self._repair:  # one of those who come now looks for all
+                if self._is_unsure:
+                    self.catch_up()
         with self.lock:
             if self.replica.seq >= seq:
                 return
@@ -263,29 +331,12 @@ class LiveSession(Delivery):
 
     def verify(self) -> None:
         """After the store was away: does it still have what this replica saw? If not, another numbering starts."""
-        with self.lock:
-            mine = self._ring.items[-1] if self._ring.items else None
-            epoch, seq = self.replica.epoch, self.replica.seq
         try:
-            if self._is_lost(mine, seq):
-                logger.error("the store has lost acknowledged events of a session; a new epoch starts")
-                self._epoch = self.store.new_epoch(self.id, epoch)
-                self.reload()
-            else:
-                self.catch_up()
-                self._refresh_statuses()
+            self.catch_up()
+            self._refresh_statuses()
         except ClassWavesError as error:
             if error.code != "SESSION_NOT_FOUND":
                 raise
-            self._turn_out_all(error)
-
-    def _is_lost(self, mine: Entry | None, seq: int) -> bool:
-        """Whether the store has lost the newest entry of this replica, which is at ``seq``."""
-        found = self.store.read(self.id, seq - 1, 1)
-        if mine and found and found[0].seq == seq:
-            return found != [mine]
-        # it is trimmed, or this replica was loaded from a checkpoint, and nothing since
-        return self.store.positions([self.id]).get(self.id, 0) < seq
 
     def _turn_out_all(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
@@ -321,12 +372,7 @@ class LiveSession(Delivery):
         """Start again from the store, and tell every socket to start again from the snapshot; once an epoch."""
         with self._repair:
             if self._epoch != self.replica.epoch:
-                self._take_anew()
-
-    def _take_anew(self) -> None:
-        with self.lock:
-            self._holding = True
-        self.load()
+                self.load()
 
     def close(self) -> None:
         """Deliver nothing more: a repair may still be to come."""
@@ -372,7 +418,8 @@ class LiveSession(Delivery):
     def write_checkpoint(self) -> None:
         with self.lock:
             replica = self.replica
-            checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())
+            moment = self._newest.time if self._newest else 0
+            checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump(), moment)
             self._checkpoint_seq, self._checkpoint_size, self._tail_bytes = replica.seq, len(checkpoint.body), 0
         try:
             self.store.save_checkpoint(self.id, checkpoint)

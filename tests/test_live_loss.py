@@ -1,39 +1,19 @@
 """Redis comes back without the last entries that it had acknowledged: another numbering starts, and everybody knows."""
 
 import pytest
-import redis
 
 from classwaves.models import SessionRecord
 from classwaves.store.base import Limits
 from classwaves.store.redis import RedisStore
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
+from tests.support.losses import Backup
 from tests.support.redis_server import RedisServer
 from tests.support.stores import direct as direct
 from tests.support.stores import new_session, redis_store, say, texts
 from tests.support.waiting import eventually
 
 FEW = Limits(log_entries=5, log_bytes=10_000_000, dedupe_keys=100)
-
-
-class Backup:
-    """What a Redis holds of a session now. :meth:`restore` goes back to it, as a failover to a late replica does."""
-
-    def __init__(self, server: RedisServer, session: SessionRecord) -> None:
-        self._server, self._pattern = server, f"*{{{session.id}}}*"
-        with self._client() as client:
-            self._kept = {key: client.dump(key) for key in client.keys(self._pattern)}
-
-    def _client(self) -> redis.Redis:
-        return redis.Redis(port=self._server.port)
-
-    def restore(self) -> None:
-        with self._client() as client, client.pipeline() as step:
-            step.delete(*client.keys(self._pattern))
-            for key, value in self._kept.items():
-                assert isinstance(value, bytes)
-                step.restore(key, 0, value)
-            step.execute()
 
 
 def reconnect(server: RedisServer) -> None:

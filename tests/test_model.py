@@ -346,8 +346,11 @@ class Ears(list[Feed]):
         for feed in self:
             feed.on_control(message)
 
-    def on_reconnect(self) -> None:
+    def on_new_connection(self) -> None:
         """It is never away."""
+
+    def on_reconnect(self) -> None:
+        """Nor does it come back."""
 
 
 class SharedMemory(MemoryStore):

@@ -1,5 +1,7 @@
 """What both stores promise of checkpoints, of the log behind them, and of epochs."""
 
+from dataclasses import replace
+
 import pytest
 
 from classwaves.live import folded
@@ -67,6 +69,25 @@ def test_a_new_epoch_forgets_the_checkpoint(store: Store) -> None:
     assert [entry.seq for entry in loaded.tail] == [1, 2]
     assert not store.save_checkpoint(session.id, late), "of another epoch"
     assert store.save_checkpoint(session.id, at(store, session, 1)), "the old one is forgotten"
+
+
+def test_a_checkpoint_is_of_an_entry_that_the_log_has(store: Store) -> None:
+    """Another replica's entry may have had that number, before the store lost it."""
+    session = new_session(store)
+    say(store, session, "a", "b")
+    made, moment = at(store, session, 2), log(store, session)[1].time
+    assert not store.save_checkpoint(session.id, replace(made, time=moment + 1))
+    assert load(store, session).checkpoint is None
+    assert store.save_checkpoint(session.id, replace(made, time=moment))
+
+
+def test_the_newest_entry_is_loaded_too(store: Store) -> None:
+    session = new_session(store)
+    say(store, session, "a", "b")
+    for _ in range(2):
+        assert load(store, session).newest == log(store, session)[-1]
+        store.save_checkpoint(session.id, at(store, session, 3))
+    assert load(store, session).tail == []
 
 
 def test_a_new_epoch_of_a_trimmed_log_keeps_its_beginning(make_store: StoreFactory) -> None:

@@ -10,7 +10,7 @@ from classwaves.store.base import Store
 from classwaves.store.redis import RedisStore
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
-from tests.support.stores import Listener, at_once, new_session, say
+from tests.support.stores import Listener, at_once, new_session, say, texts
 from tests.support.stores import direct as direct
 from tests.support.stores import make_store as make_store
 from tests.support.stores import proxy as proxy
@@ -155,6 +155,32 @@ def test_nothing_is_missed_after_on_reconnect(proxy: FaultyProxy, shaky: RedisSt
     finally:
         stop.set()
         writing.join()
+
+
+def test_a_new_connection_is_told_of_before_anything_comes_of_it(
+    proxy: FaultyProxy, shaky: RedisStore, direct: RedisStore
+) -> None:
+    """Also before what comes along it at once."""
+    session, diary = new_session(direct), []
+
+    class Writer(Listener):
+        def on_new_connection(self) -> None:
+            say(direct, session, "at once")
+            diary.append("new")
+
+        def on_entry(self, session_id: str, entry: Entry) -> None:
+            diary.extend(texts([entry]))
+
+    writer = Writer()
+    shaky.start(writer)
+    shaky.subscribe(session.id)
+    for turn in (1, 2):
+        proxy.cut()
+        writer.returns(turn)
+        say(direct, session, "later")
+        eventually(lambda turn=turn: diary.count("later") == turn, what="what was said")  # type: ignore[misc]
+    # Redis may have been asked for the channel before or after the first message was there
+    assert [told for told in diary if told != "at once"] == ["new", "later"] * 2
 
 
 def test_a_feed_returns_after_redis_was_killed_and_started(redis_server: RedisServer, direct: RedisStore) -> None:

@@ -41,19 +41,24 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A replica as text, at ``seq`` of ``epoch``, made by the fold of ``version``."""
+    """A replica as text, at ``seq`` of ``epoch``, made by the fold of ``version``.
+
+    ``time``: that of the entry at ``seq``, by which the store knows that it is its own; 0 if nobody knows.
+    """
 
     version: int
     epoch: str
     seq: int
     body: str
+    time: int = 0
 
 
 @dataclass(slots=True)
 class Loaded:
     """A session as the store holds it: the newest usable checkpoint, the entries after it, the roster's statuses.
 
-    ``cursors``: user id -> the id of the message up to which they have read.
+    ``cursors``: user id -> the id of the message up to which they have read. ``newest``: the entry at ``seq``, if the
+    log has it.
     """
 
     epoch: str
@@ -62,6 +67,7 @@ class Loaded:
     tail: list[Entry]
     statuses: dict[str, str] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    newest: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,9 @@ class Feed(Protocol):
 
     def on_control(self, message: dict[str, Any]) -> None:
         """Something for all workers happened."""
+
+    def on_new_connection(self) -> None:
+        """The feed was away: what comes from now on, of all sessions, may be of a store that has lost something."""
 
     def on_reconnect(self) -> None:
         """The feed was away and is back: whatever was sent meanwhile was missed."""
@@ -157,7 +166,8 @@ class Store(Protocol):
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         """Keep a checkpoint and trim the log behind it.
 
-        :returns: ``False`` if it is not newer than the stored one, beyond the log's end or of another epoch.
+        :returns: ``False`` if it is not newer than the stored one, beyond the log's end, of another epoch, or of an
+            entry that the log has lost.
         """
 
     def new_epoch(self, session_id: str, old: str) -> str:

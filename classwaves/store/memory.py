@@ -221,7 +221,8 @@ class MemoryStore:
             tail = self.read(session_id, checkpoint.seq if checkpoint else 0, session.seq)
             statuses = {user_id: user.status for user_id, user in session.roster.items()}
             body = checkpoint.body if checkpoint else None
-            return Loaded(session.epoch, session.seq, body, tail, statuses, dict(session.cursors))
+            newest = session.entries[-1] if session.entries else None
+            return Loaded(session.epoch, session.seq, body, tail, statuses, dict(session.cursors), newest)
 
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         with self._lock:
@@ -230,6 +231,9 @@ class MemoryStore:
             if session is None or checkpoint.epoch != session.epoch:
                 return False
             if not (stored.seq if stored else 0) < checkpoint.seq <= session.seq:
+                return False
+            of = self.read(session_id, checkpoint.seq - 1, 1)
+            if checkpoint.time and [entry.time for entry in of if entry.seq == checkpoint.seq] != [checkpoint.time]:
                 return False
             session.checkpoints[checkpoint.version] = checkpoint
             self._trim(session)

@@ -101,7 +101,7 @@ class RedisStore:
         )
         self._redis = redis.Redis(connection_pool=pool)
         self._listener: Feed | None = None
-        self._feed = RedisFeed(self._connection, self._came_back, timeout)
+        self._feed = RedisFeed(self._connection, self._came_back, timeout, self._comes_back)
         self._lane = RedisLane(self._connection, timeout)
         self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
         self._cursor = self._lane.script(_script("cursor"))
@@ -251,20 +251,20 @@ class RedisStore:
         answer = cast("list[Any]", self._load(keys, [fold_version]))
         if answer[0] == b"gone":
             return None
-        _, epoch, seq, checkpoint, tail, roster, cursors = answer
+        _, epoch, seq, checkpoint, tail, roster, cursors, last = answer
         statuses = {
             user_id.decode(): most_present(json.loads(user)["c"].values())
             for user_id, user in zip(roster[::2], roster[1::2], strict=True)
         }
-        entries = [_entry(row_id, dict(zip(flat[::2], flat[1::2], strict=True))) for row_id, flat in tail]
+        entries, newest = _rows(tail), _rows(last)
         read = {user_id.decode(): at.decode() for user_id, at in zip(cursors[::2], cursors[1::2], strict=True)}
         body = checkpoint.decode() if checkpoint else None
-        return Loaded(epoch.decode(), int(seq or 0), body, entries, statuses, read)
+        return Loaded(epoch.decode(), int(seq or 0), body, entries, statuses, read, newest[0] if newest else None)
 
     @guarded
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
-        args: list[Any] = [checkpoint.version, checkpoint.epoch, checkpoint.seq, checkpoint.body]
+        args: list[Any] = [checkpoint.version, checkpoint.epoch, checkpoint.seq, checkpoint.time, checkpoint.body]
         answer = self._checkpoint(keys, [*args, self._limits.log_entries, self._limits.log_bytes])
         return bool(answer[0] == b"ok")
 
@@ -432,6 +432,10 @@ class RedisStore:
         self._feed.expect(self._key(CONTROL), lambda data: feed.on_control(json.loads(data)))
         self._feed.start()
 
+    def _comes_back(self) -> None:
+        if self._listener is not None:
+            self._listener.on_new_connection()
+
     def _came_back(self) -> None:
         if self._listener is not None:
             self._listener.on_reconnect()
@@ -520,3 +524,8 @@ def _entry(row_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
 
 def _entries(rows: Any) -> list[Entry]:
     return [_entry(row_id, fields) for row_id, fields in rows]
+
+
+def _rows(rows: Any) -> list[Entry]:
+    """Entries as a script returns them: flat."""
+    return [_entry(row_id, dict(zip(flat[::2], flat[1::2], strict=True))) for row_id, flat in rows]

@@ -34,10 +34,18 @@ class RedisFeed:
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
     :param on_reconnect: called when the connection was lost, and all channels are heard again.
     :param timeout: how long a confirmation or a pong may take, in seconds.
+    :param on_new_connection: called by the reader when the connection was lost, before it reads another one.
     """
 
-    def __init__(self, connect: Callable[[], Any], on_reconnect: Callable[[], None], timeout: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        on_reconnect: Callable[[], None],
+        timeout: float,
+        on_new_connection: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connect = connect
+        self._on_new_connection = on_new_connection
         self._on_reconnect = on_reconnect
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -107,6 +115,7 @@ class RedisFeed:
             try:
                 wire = self._open()
                 if away:
+                    self._on_new_connection()
                     back = threading.Thread(target=self._came_back, args=(wire,), name="classwaves-feed-back")
                     back.daemon = True
                     back.start()

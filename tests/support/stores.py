@@ -100,6 +100,7 @@ class Listener:
     ephemeral: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     control: list[dict[str, Any]] = field(default_factory=list)
     reconnects: int = 0
+    new_connections: int = 0
 
     def on_entry(self, session_id: str, entry: Entry) -> None:
         self.entries.append((session_id, entry))
@@ -109,6 +110,9 @@ class Listener:
 
     def on_control(self, message: dict[str, Any]) -> None:
         self.control.append(message)
+
+    def on_new_connection(self) -> None:
+        self.new_connections += 1
 
     def on_reconnect(self) -> None:
         self.reconnects += 1

@@ -1,10 +1,13 @@
 -- Keep a checkpoint and trim the log behind it. KEYS[7] checkpoints, KEYS[8] their seqs, KEYS[9] their times.
--- ARGV: version of the fold, epoch, seq, the checkpoint, entries and bytes to keep.
-local version, of, seq, body = take(), take(), tonumber(take()), take()
+-- ARGV: version of the fold, epoch, seq, the time of the entry at it or 0, the checkpoint, entries and bytes to keep.
+local version, of, seq, moment, body = take(), take(), tonumber(take()), take(), take()
 local entries, bytes = tonumber(take()), tonumber(take())
 local stored = redis.call('HGET', KEYS[8], version)
 local last = tonumber(redis.call('HGET', META, 'seq'))
 if of ~= epoch or seq > last or seq <= tonumber(stored or 0) then return {'stale'} end
+-- It is of a replica that saw this very entry, and not one that was lost and whose number is another's now.
+local found = redis.call('XRANGE', LOG, seq .. '-0', seq .. '-0')[1]
+if moment ~= '0' and not (found and found[2][2] == moment) then return {'stale'} end
 redis.call('HSET', KEYS[7], version, body)
 redis.call('HSET', KEYS[8], version, seq)
 redis.call('HSET', KEYS[9], version, now)

@@ -3,5 +3,6 @@ local version = take()
 local behind = redis.call('HGET', KEYS[8], version)
 local checkpoint = behind and redis.call('HGET', KEYS[7], version)
 local tail = redis.call('XRANGE', LOG, '(' .. (behind or 0) .. '-0', '+')
+local last = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)
 local roster, cursors = redis.call('HGETALL', ROSTER), redis.call('HGETALL', KEYS[10])
-return {'ok', epoch, redis.call('HGET', META, 'seq'), checkpoint or '', tail, roster, cursors}
+return {'ok', epoch, redis.call('HGET', META, 'seq'), checkpoint or '', tail, roster, cursors, last}
