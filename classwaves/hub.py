@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 #: When to look again for a connection whose event is being handled: the scheduler, which renews the lease, waits for
 #: no client. In seconds.
 BUSY = 0.05
+#: How long a session waits for a worker that knows whether the store has lost some of it: that worker's feed comes
+#: back within a second, and then it looks at its sessions one after the other. And how often to look. In seconds.
+WITNESS, LOOK_AGAIN = 5.0, 0.25
 
 
 #: How long the ends of sockets are gathered before the store is told of them, in seconds.
@@ -157,14 +160,30 @@ class Hub:
             session_id, self.store, self.emitter, self.settings, self._on_loss, self.scheduler.after
         )
         try:
-            self.store.serve(self.worker, session_id)
             self.store.subscribe(session_id)
-            live.load()
+            if live.load():
+                self._find_witness(live)
+            live.vouches = True
+            self.store.serve(self.worker, session_id)
             self._codes[live.record.code] = session_id
         except BaseException:
             slot.live = None
             self._close(session_id, None)
             raise
+
+    def _find_witness(self, live: LiveSession) -> None:
+        """The store was started anew, and may have lost some of a session that nobody here knows.
+
+        Another worker may have seen that it has not, or is about to. If there is none, another numbering starts.
+        """
+        logger.warning("the store was started anew since a session was known to be whole")
+        until = time.monotonic() + WITNESS
+        self.store.publish(live.id, {"doubt": True})
+        while time.monotonic() < until and self.store.is_served_by_another(self.worker, live.id):
+            time.sleep(LOOK_AGAIN)
+            if not live.load():
+                return
+        live.begin_anew()
 
     def release(self, session_id: str) -> None:
         with self._lock:
@@ -378,7 +397,8 @@ class Hub:
     def _serve_as(self, name: str) -> None:
         self.store.renew(name, self._lease())
         for live in self.live_sessions():
-            self.store.serve(name, live.id)
+            if live.vouches:  # one that is being opened here is no witness yet
+                self.store.serve(name, live.id)
 
     def _sit_down(self, connection: Connection, live: LiveSession) -> None:
         who = connection.principal

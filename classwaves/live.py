@@ -95,6 +95,8 @@ class LiveSession(Delivery):
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
+        #: this worker knows more of the session than the store says; until it is open here it does not
+        self.vouches = False
         self._newest: Entry | None = None  # the entry at the replica's seq, if the log still had it
         self._doubts = 0  # how often the feed was taken up anew, maybe from a store that has lost something
         self._checking = self._settled = 0  # the doubts that a look at the store settles now, and has settled
@@ -109,9 +111,10 @@ class LiveSession(Delivery):
 
     # the way from the store to the replica
 
-    def load(self) -> None:
+    def load(self) -> bool:
         """Take the session from the store, whole, and then what the feed brought meanwhile.
 
+        :returns: whether that is doubtful, see :class:`~classwaves.store.base.Loaded`.
         :raises ClassWavesError: ``SESSION_NOT_FOUND``.
         """
         with self._repair:
@@ -125,6 +128,7 @@ class LiveSession(Delivery):
                 self._stop_holding()
                 raise
             self._adopt(replica, loaded)
+            return loaded.doubtful
 
     def _adopt(self, replica: Replica, loaded: Loaded) -> None:
         with self.lock:
@@ -141,7 +145,8 @@ class LiveSession(Delivery):
             if before.epoch not in ("", replica.epoch):
                 self._news.clear()  # of the old numbering, and so is what waits
                 self._throttle.clear()
-                self._on_loss()
+                if self.vouches:
+                    self._on_loss()
             if before.epoch != replica.epoch or before.seq != replica.seq:
                 self._start_again()
             for adopter in ADOPTERS:
@@ -272,11 +277,12 @@ class LiveSession(Delivery):
         at = self.replica.seq
         page = self.store.read(self.id, max(at - 1, 0), PAGE + 1)
         if self._is_lost(at, page):
+            logger.error("the store has lost acknowledged events of a session")
             self.begin_anew()
             return True
         entries = [entry for entry in page if entry.seq > at]
         if entries and (entries[0].seq != at + 1 or entries[-1].epoch != self.replica.epoch):
-            self.load()  # trimmed or numbered anew meanwhile: start again from the checkpoint
+            self._load_anew()  # trimmed or numbered anew meanwhile: start again from the checkpoint
             return True
         with self.lock:
             for entry in entries:
@@ -300,13 +306,13 @@ class LiveSession(Delivery):
         return self.store.positions([self.id]).get(self.id, 0) < seq
 
     def begin_anew(self) -> None:
-        """The store has lost what it had acknowledged: start another numbering, unless somebody else has done so.
+        """The store has lost, or may have lost, what it had acknowledged: start another numbering, if nobody else has.
 
         :raises ClassWavesError: ``SESSION_NOT_FOUND``: it has lost the session itself, and everybody is out of it.
         """
         try:
             self._epoch = self.store.new_epoch(self.id, self.replica.epoch)
-            logger.error("the store has lost acknowledged events of a session; a new epoch starts")
+            logger.warning("a new epoch of a session starts")
             self.reload()
         except ClassWavesError as error:
             if error.code == "SESSION_NOT_FOUND":
@@ -330,10 +336,15 @@ class LiveSession(Delivery):
             self.catch_up()
 
     def verify(self) -> None:
-        """After the store was away: does it still have what this replica saw? If not, another numbering starts."""
+        """After the store was away: does it still have what this replica saw? If not, another numbering starts.
+
+        If so, other workers are to know it, who have not seen it: see :meth:`~classwaves.store.base.Store.vouch`.
+        """
         try:
             self.catch_up()
             self._refresh_statuses()
+            if self.vouches and self._newest:
+                self.store.vouch(self.id, self.replica.epoch, self._newest)
         except ClassWavesError as error:
             if error.code != "SESSION_NOT_FOUND":
                 raise
@@ -372,7 +383,11 @@ class LiveSession(Delivery):
         """Start again from the store, and tell every socket to start again from the snapshot; once an epoch."""
         with self._repair:
             if self._epoch != self.replica.epoch:
-                self.load()
+                self._load_anew()
+
+    def _load_anew(self) -> None:
+        if self.load() and self.vouches:
+            self.begin_anew()  # what this worker could have vouched by it has not any more
 
     def close(self) -> None:
         """Deliver nothing more: a repair may still be to come."""
@@ -384,6 +399,9 @@ class LiveSession(Delivery):
         """Something without a seq came along the feed."""
         if "reset" in message:
             self._renumbered(message["reset"])
+        elif "doubt" in message:
+            if self.vouches:
+                self._in_background(self.verify)
         elif "presence" in message:
             with self.lock:
                 self._news.append(message)

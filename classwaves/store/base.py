@@ -58,7 +58,7 @@ class Loaded:
     """A session as the store holds it: the newest usable checkpoint, the entries after it, the roster's statuses.
 
     ``cursors``: user id -> the id of the message up to which they have read. ``newest``: the entry at ``seq``, if the
-    log has it.
+    log has it. ``doubtful``: the store was started anew, maybe without some of it, and nobody has vouched for it since.
     """
 
     epoch: str
@@ -68,6 +68,7 @@ class Loaded:
     statuses: dict[str, str] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
     newest: Entry | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,13 @@ class Store(Protocol):
     def new_epoch(self, session_id: str, old: str) -> str:
         """Start another numbering if ``old`` is still the current one; the current one is returned."""
 
+    def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
+        """Say that a session is whole, for who knew it before the store was started anew: it has their newest entry.
+
+        :returns: ``False`` if it has not, or if the numbering is another one.
+        :raises ClassWavesError: ``SESSION_NOT_FOUND``.
+        """
+
     def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
         """Note up to which message a user has read, and tell the feed; ``False`` if they had read as far already.
 
@@ -221,6 +229,9 @@ class Store(Protocol):
         """Note that this worker serves the session, so that others can settle it if the worker dies."""
 
     def unserve(self, worker: str, session_id: str) -> None: ...
+
+    def is_served_by_another(self, worker: str, session_id: str) -> bool:
+        """Whether a worker with a lease, other than this one, serves the session."""
 
     def renew(self, worker: str, seconds: float) -> bool:
         """Renew a worker's lease; ``False`` if there was none, so that nobody or somebody else has its seats now."""

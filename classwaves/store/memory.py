@@ -257,6 +257,10 @@ class MemoryStore:
                 self.publish(session_id, {"reset": session.epoch})
             return session.epoch
 
+    def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
+        with self._lock:
+            return self._session(session_id).epoch == epoch and newest in self.read(session_id, newest.seq - 1, 1)
+
     def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
         with self._lock:
             session = self._session(session_id)
@@ -362,6 +366,9 @@ class MemoryStore:
 
     def unserve(self, worker: str, session_id: str) -> None:
         pass
+
+    def is_served_by_another(self, worker: str, session_id: str) -> bool:
+        return False
 
     def renew(self, worker: str, seconds: float) -> bool:
         return True

@@ -67,8 +67,8 @@ def guarded(
     return call
 
 
-def _script(name: str) -> str:
-    return (LUA / "common.lua").read_text() + (LUA / f"{name}.lua").read_text()
+def _script(*names: str) -> str:
+    return "".join((LUA / f"{name}.lua").read_text() for name in ("common", *names))
 
 
 class RedisStore:
@@ -106,8 +106,10 @@ class RedisStore:
         self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
         self._cursor = self._lane.script(_script("cursor"))
         script = self._redis.register_script
-        self._load, self._checkpoint = script(_script("load")), script(_script("checkpoint"))
-        self._epoch, self._rotate = script(_script("epoch")), script((LUA / "rotate.lua").read_text())
+        self._load, self._checkpoint = script(_script("run", "load")), script(_script("checkpoint"))
+        self._epoch, self._vouch = script(_script("run", "epoch")), script(_script("run", "vouch"))
+        self._create = script((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
+        self._rotate = script((LUA / "rotate.lua").read_text())
 
     def _connection(self) -> Any:
         """A connection for one owner, who must hear of its loss, so it repeats nothing.
@@ -151,9 +153,7 @@ class RedisStore:
         # the reservation ends by itself if this worker dies before the session is whole
         if not self._redis.set(code, record.id, nx=True, ex=60) and self._text(self._redis.get(code)) != record.id:
             return None
-        # neither is set twice: a late repeat must not undo what came after the first time
-        self._redis.hsetnx(self._of(record.id, "meta")[0], "record", _dump(record.to_dict()))
-        self._redis.hsetnx(self._of(record.id, "meta")[0], "epoch", new_id(6))
+        self._create(self._of(record.id, "meta"), [_dump(record.to_dict()), new_id(6)])
         appended = self.append(record.id, [draft], dedupe=f"create:{record.id}")
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.zadd(self._key("sessions"), {record.id: record.created_at})
@@ -251,7 +251,7 @@ class RedisStore:
         answer = cast("list[Any]", self._load(keys, [fold_version]))
         if answer[0] == b"gone":
             return None
-        _, epoch, seq, checkpoint, tail, roster, cursors, last = answer
+        _, epoch, seq, checkpoint, tail, roster, cursors, last, doubtful = answer
         statuses = {
             user_id.decode(): most_present(json.loads(user)["c"].values())
             for user_id, user in zip(roster[::2], roster[1::2], strict=True)
@@ -259,7 +259,8 @@ class RedisStore:
         entries, newest = _rows(tail), _rows(last)
         read = {user_id.decode(): at.decode() for user_id, at in zip(cursors[::2], cursors[1::2], strict=True)}
         body = checkpoint.decode() if checkpoint else None
-        return Loaded(epoch.decode(), int(seq or 0), body, entries, statuses, read, newest[0] if newest else None)
+        last_one = newest[0] if newest else None
+        return Loaded(epoch.decode(), int(seq or 0), body, entries, statuses, read, last_one, bool(doubtful))
 
     @guarded
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
@@ -272,6 +273,11 @@ class RedisStore:
     def new_epoch(self, session_id: str, old: str) -> str:
         keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
         return str(_answer(self._epoch(keys, [old, new_id(6)]))[1].decode())
+
+    @guarded
+    def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
+        answer = self._vouch(self._log_keys(session_id), [epoch, newest.seq, newest.time])
+        return bool(_answer(answer)[0] == b"ok")
 
     @guarded
     def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
@@ -361,6 +367,15 @@ class RedisStore:
     @guarded
     def renew(self, worker: str, seconds: float) -> bool:
         return not self._redis.zadd(self._key("workers"), {worker: self._now() + int(seconds * 1000)})
+
+    @guarded
+    def is_served_by_another(self, worker: str, session_id: str) -> bool:
+        alive = cast("list[bytes]", self._redis.zrangebyscore(self._key("workers"), self._now(), "+inf"))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for other in [name.decode() for name in alive]:
+                if other != worker:
+                    pipe.sismember(self._key("worker", other), session_id)
+            return any(pipe.execute())
 
     @guarded
     def sweep(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from classwaves.models import SessionRecord
+from classwaves.models import Entry, SessionRecord
 from classwaves.store.base import Checkpoint, Store
 from tests.support.stores import LONG, created, join, login, message, seat
 
@@ -22,6 +22,7 @@ STEPS: dict[str, Callable[[Store, SessionRecord], object]] = {
     "load": lambda store, session: store.load(session.id, 1),
     "save_checkpoint": lambda store, session: store.save_checkpoint(session.id, Checkpoint(1, "e", 1, "{}")),
     "new_epoch": lambda store, session: store.new_epoch(session.id, "e"),
+    "vouch": lambda store, session: store.vouch(session.id, "e", Entry(1, "e", 0, message("a"))),
     "positions": lambda store, session: store.positions([session.id]),
     "join": lambda store, session: join(store, session, seat("ann")),
     "set_status": lambda store, session: store.set_status(session.id, seat("ann"), "idle", {}),
@@ -30,6 +31,7 @@ STEPS: dict[str, Callable[[Store, SessionRecord], object]] = {
     "expire_absent": lambda store, session: store.expire_absent(session.id, 0),
     "serve": lambda store, session: store.serve("w", session.id),
     "unserve": lambda store, session: store.unserve("w", session.id),
+    "is_served_by_another": lambda store, session: store.is_served_by_another("other", session.id),
     "renew": lambda store, session: store.renew("w", LONG),
     "sweep": lambda store, session: store.sweep(),
     "due_absences": lambda store, session: store.due_absences(0),
