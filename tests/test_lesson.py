@@ -16,6 +16,7 @@ from classwaves.models import AuthSession, Principal
 from classwaves.store.redis import RedisStore
 from tests.support.apps import API, add_user, state_of
 from tests.support.clients import RawClient
+from tests.support.fleet import Wanderer
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.hubs import settings_of
 from tests.support.pair import Pair, open_pair
@@ -49,7 +50,7 @@ class Lesson:
         self.students = [pair.client(token, self.code, schools[i % 2], seed=i) for i, token in enumerate(steady)]
         self.second_tabs = [pair.client(steady[i], self.code, schools[(i + 1) % 2], seed=i) for i in range(TABBED)]
         self.droppers = self.students[-DROPPING:]
-        self.pollers = [Poller(pair.b.connect(token, "polling"), self.code) for token in tokens[-POLLING:]]
+        self.pollers = [Poller(Wanderer([pair.b.url, pair.a.url], token), self.code) for token in tokens[-POLLING:]]
         gathered(self.everyone)
 
     @property
@@ -78,7 +79,7 @@ class Lesson:
 
 
 class Poller:
-    """A student whose network has nothing but long-polling; it reads when the test lets it."""
+    """A student whose network has nothing but long-polling, by way of both servers; it reads when the test lets it."""
 
     def __init__(self, client: RawClient, code: str) -> None:
         self.client, self.code = client, code
