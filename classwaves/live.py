@@ -6,6 +6,7 @@ for anything while it holds ``lock``.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -344,7 +345,10 @@ class LiveSession(Delivery):
             self.catch_up()
             self._refresh_statuses()
             if self.vouches and self._newest:
-                self.store.vouch(self.id, self.replica.epoch, self._newest)
+                with contextlib.suppress(
+                    StoreUnavailable
+                ):  # it reads and does not write: whoever is in doubt asks again
+                    self.store.vouch(self.id, self.replica.epoch, self._newest)
         except ClassWavesError as error:
             if error.code != "SESSION_NOT_FOUND":
                 raise

@@ -84,6 +84,38 @@ def test_acknowledged_events_that_are_gone_start_another_epoch(
             watcher.wait_for("presenceUpdated", userId=left, status="disconnected")
 
 
+def test_what_nobody_is_left_to_know_is_not_believed(kept_pair: Pair, kept_redis: RedisServer, tmp_path: Path) -> None:
+    """Redis and all workers end, the copy is older, and the lesson is past the old numbers when one comes back."""
+    pair, code = kept_pair, kept_pair.a.session()
+    token = pair.a.api.guest(code, "Back")
+    ann = pair.a.joined(code, "Ann")
+    ann.say(code, "kept")
+    copy = Copy(kept_redis, tmp_path)
+    for number in range(3):
+        ann.say(code, f"lost {number}")
+    seen = pair.b.connect(token).join(code)
+    assert pair.b.api.messages(token, code)[-1]["message"] == "lost 2"
+    for school in (pair.a, pair.b):
+        school.server.kill9()
+    copy.restore()
+    with kept_redis.client() as client:
+        client.delete("cw:workers")  # as it is when their leases have run out
+    for school in (pair.a, pair.b):
+        school.server.start(wait=False)
+    for school in (pair.a, pair.b):
+        school.server.wait_ready()
+    pair.dismiss()
+    ben = pair.a.joined(code, "Ben")
+    for number in range(5):
+        ben.say(code, f"new {number}")
+    again = pair.b.connect(token).join(code, {"sinceSeq": seen["seq"], "epoch": seen["epoch"]})
+    assert again["seq"] > seen["seq"], "the number that it names is another event's now"
+    assert (again["recovered"], again["missed"]) == (False, [])
+    assert again["epoch"] != seen["epoch"]
+    said = [message["message"] for message in pair.b.api.messages(token, code)]
+    assert said == ["kept", *(f"new {number}" for number in range(5))]
+
+
 def test_a_session_that_is_gone_is_not_found(kept_pair: Pair, kept_redis: RedisServer, tmp_path: Path) -> None:
     """The login is older than the copy, the session is not."""
     login = kept_pair.a.api.token("teacher")

@@ -181,12 +181,17 @@ def test_scripts_that_redis_forgot_are_sent_again(direct: RedisStore, redis_serv
 def test_a_full_redis_stores_nothing_in_part_and_recovers() -> None:
     with RedisServer(arguments=("--maxmemory-policy", "noeviction")) as server, server.client() as client:
         store = redis_store(server.url)
-        session = new_session(store)
+        session, listener = new_session(store), Listener()
+        store.start(listener)
+        store.subscribe(session.id)
         join(store, session, seat("ann"))
         client.config_set("maxmemory", "1")
         for refused in (
             lambda: store.append(session.id, [message("a"), message("b")], dedupe="1"),
             lambda: join(store, session, seat("bob")),
+            lambda: store.set_status(session.id, seat("ann"), "away", {}),
+            lambda: store.set_cursor(session.id, "ann", "x-1"),
+            lambda: store.ping(writes=True),
             lambda: store.save_auth(login(), "r1", LONG),
         ):
             with pytest.raises(StoreUnavailable):
@@ -196,6 +201,8 @@ def test_a_full_redis_stores_nothing_in_part_and_recovers() -> None:
         assert store.append(session.id, [message("a"), message("b")], dedupe="1").seq == 4
         assert join(store, session, seat("bob")).seq == 5
         assert [entry.seq for entry in store.read(session.id, 0, 10)] == [1, 2, 3, 4, 5]
+        eventually(lambda: listener.heard(session.id)[-1:] == store.read(session.id, 4, 1), what="the feed")
+        assert listener.ephemeral == [], "what is not stored is not told either"
         store.close()
 
 
@@ -208,6 +215,9 @@ def test_a_read_only_redis_stores_nothing_and_recovers() -> None:
         for name in ("create_session", "append", "join", "save_auth", "save_account", "renew", "expire"):
             with pytest.raises(StoreUnavailable):
                 STEPS[name](store, session)
+        with pytest.raises(StoreUnavailable):
+            store.ping(writes=True)
+        store.ping()
         assert store.record(session.id) == session
         client.replicaof("NO", "ONE")
         assert say(store, session, "on") == [2]

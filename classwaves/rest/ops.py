@@ -28,7 +28,7 @@ def readyz() -> Response:
     store = state.store
     status, reachable = "ok" if store.kind == "redis" else "degraded", True
     try:
-        store.ping()
+        store.ping(writes=True)
     except StoreUnavailable:
         status, reachable = "unavailable", False
     if state.hub.draining:

@@ -291,8 +291,11 @@ class Store(Protocol):
         If its confirmation is lost it is sent again, so it may arrive twice.
         """
 
-    def ping(self) -> None:
-        """Raise :class:`~classwaves.errors.StoreUnavailable` if the store does not answer."""
+    def ping(self, *, writes: bool = False) -> None:
+        """Raise :class:`~classwaves.errors.StoreUnavailable` if the store does not answer.
+
+        :param writes: also if it takes no writes now: one that is full, or not the primary any more.
+        """
 
     def close(self) -> None: ...
 

@@ -470,7 +470,7 @@ class MemoryStore:
             logger.exception("mail could not be delivered")
         return True
 
-    def ping(self) -> None:
+    def ping(self, *, writes: bool = False) -> None:
         pass
 
     def close(self) -> None:

@@ -491,8 +491,11 @@ class RedisStore:
         return self._key("mail", name)
 
     @guarded
-    def ping(self) -> None:
-        self._redis.ping()
+    def ping(self, *, writes: bool = False) -> None:
+        if writes:
+            self._redis.set(self._key("ping"), b"", ex=60)
+        else:
+            self._redis.ping()
 
     def close(self) -> None:
         self._feed.close()

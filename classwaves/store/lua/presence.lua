@@ -25,7 +25,8 @@ local function fact(user_id, change)
   push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence'}))
 end
 
--- Not in the log: the others hear of it as it happens, after the entries up to seq.
+-- Not in the log: the others hear of it as it happens, after the entries up to seq. Called once it is written, because
+-- a Redis that is full refuses to write and still publishes.
 local function announce(user_id, user, before)
   if status(user) ~= before then
     local news = {presence = status(user), userId = user_id, time = now, seq = tonumber(redis.call('HGET', META, 'seq'))}
@@ -38,8 +39,8 @@ local function take_out(user_id, user, gone, change)
   local before = status(user)
   for _, connection in ipairs(gone) do user.c[connection] = nil end
   if next(user.c) then
-    announce(user_id, user, before)
     write(user_id, user)
+    announce(user_id, user, before)
     return
   end
   if change == 'left' then
@@ -71,8 +72,8 @@ if step == 'join' then
   end
   user.c[connection] = 'active'
   user.t = nil
-  if before ~= 'disconnected' then announce(user_id, user, before) end
   write(user_id, user)
+  if before ~= 'disconnected' then announce(user_id, user, before) end
   return answer(user)
 end
 
@@ -83,8 +84,8 @@ if step == 'status' then
   if not user or not user.c[connection] then return {'absent'} end
   local before = status(user)
   user.c[connection] = wanted
-  announce(user_id, user, before)
   write(user_id, user)
+  announce(user_id, user, before)
   return answer(user)
 end
 
