@@ -95,9 +95,14 @@ class Lesson:
             "typing": (guest(), ("typing", {"sessionCode": self.code, "isTyping": True})),
             "read": (guest(), ("markRead", {"sessionCode": self.code, "messageId": message})),
             "history": (guest(), ("fetchHistory", {"sessionCode": self.code})),
+            "sync": self._synced(guest()),
             "join": (pair.b.guest(self.code, "Late"), ("joinSession", self.code)),
             "leave": (guest(), ("leaveSession", self.code)),
         }
+
+    def _synced(self, client: RawClient) -> tuple[RawClient, tuple[Any, ...]]:
+        at = client.join(self.code)
+        return client, ("syncSession", {"sessionCode": self.code, "sinceSeq": at["seq"], "epoch": at["epoch"]})
 
     def _stored(self, event: str, **fields: Any) -> tuple[Any, ...]:
         return event, {"sessionCode": self.code, "clientMessageId": event, **fields}
@@ -208,10 +213,10 @@ def read_only(redis: RedisServer) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("fault", "seconds", "still_works"),
     [
-        (killed, 0.0, set()),
-        (hung, HANG, set()),
-        (full, 0.0, {"history", "typing", "leave"}),
-        (read_only, 0.0, {"history", "typing"}),
+        (killed, 0.0, {"sync"}),
+        (hung, HANG, {"sync"}),
+        (full, 0.0, {"sync", "history", "typing", "leave"}),
+        (read_only, 0.0, {"sync", "history", "typing"}),
     ],
     ids=["killed", "hung", "full", "read-only"],
 )

@@ -22,7 +22,7 @@ def healthz() -> dict[str, Any]:
 def readyz() -> Response:
     """Ready for traffic: ``ok``, ``degraded`` (in memory: one server, nothing survives it), or 503.
 
-    503 says ``unavailable`` without a store, and ``draining`` while the worker ends.
+    503 says ``unavailable`` without a store that takes writes, and ``draining`` while the worker ends.
     """
     state = current_state()
     store = state.store
