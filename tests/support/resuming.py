@@ -167,12 +167,7 @@ class ResumingClient:
 
     def _converse(self) -> None:
         self._url = next(self._urls)
-        wire: Any = websocket.WebSocket(skip_utf8_validation=True, enable_multithread=True)
-        wire.connect(
-            self._url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket",
-            timeout=5,
-            suppress_origin=True,
-        )
+        wire = self._open()
         with self._lock:
             self._socket = wire
         wire.settimeout(0.1)
@@ -187,6 +182,16 @@ class ResumingClient:
             with self._lock:
                 self._on_packet(packet)
                 self._repeat_what_is_due()
+
+    def _open(self) -> Any:
+        """Connect; what is returned behaves as a ``websocket.WebSocket``."""
+        wire: Any = websocket.WebSocket(skip_utf8_validation=True, enable_multithread=True)
+        wire.connect(
+            self._url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket",
+            timeout=5,
+            suppress_origin=True,
+        )
+        return wire
 
     def _on_packet(self, packet: str) -> None:
         kind = packet[:2] if packet[0] == "4" else packet[0]
