@@ -1,7 +1,7 @@
 """What is asked when everything is over: the log, and what each client has seen of it, side by side."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -183,9 +183,10 @@ class Stream:
 
     def __init__(self, verdict: Verdict, witness: Witness) -> None:
         self.verdict = verdict
-        self.name = witness.name
+        self.name, self.way = witness.name, witness.way
         self.staff = witness.userId in verdict.staff
         self.heard = self.starts = 0
+        self._recent: deque[str] = deque(maxlen=8)
         self._mine = [line.seq for line in verdict.log if line.is_for(witness.userId, self.staff)]
         self._position = self._joins = 0
         self._epoch = ""
@@ -193,6 +194,8 @@ class Stream:
         self._next: int | None = None
 
     def take(self, name: str, data: Payload) -> None:
+        missed = f" with {[item['data']['seq'] for item in data['missed']]}" if name == "sessionJoined" else ""
+        self._recent.append(f"{name} {data.get('seq', '')}{missed}".strip())
         if name == "connect":
             self._joins = 0
         elif name == "join":
@@ -207,7 +210,7 @@ class Stream:
             self._complain(f"lacks {few(lacking)}")
 
     def _complain(self, text: str) -> None:
-        self.verdict.complain(f"{self.name}: {text}")
+        self.verdict.complain(f"{self.name} ({self.way}): {text}; just then: {', '.join(self._recent)}")
 
     def _start(self, data: Payload) -> None:
         """From the snapshot: what was before it is nobody's business any more."""

@@ -30,6 +30,7 @@ class Participant {
     this.socket.on("connect", () => {
       this.testimony.connections++;
       this.events.push(["connect", {}]);
+      this.socket.io.engine.once("upgrade", () => this.events.push(["upgrade", {}]));
       this.join();
     });
     this.socket.on("disconnect", (reason) => {
