@@ -1,6 +1,7 @@
 """Mail between workers of different machines: small items, in order, by way of the store.
 
 Imports the codec, errors and turns. Mail may get lost, as when the store is away; whoever waits for some is told.
+What the store sends again, because it got no answer, comes with the number that it had, and counts once.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Mail:
         self._reader = reader
         self._queues: dict[str, list[bytes]] = {}
         self._sizes: dict[str, int] = {}
+        self._number = 0
+        self._seen: dict[str, int] = {}  # sender -> the number of its newest letter
         self.name = name
 
     def open(self) -> None:
@@ -72,7 +75,7 @@ class Mail:
             queue = self._queues[to] = []
             self._sizes[to] = 0
             self._turns.run(lambda: self._send_all(to))
-        item = _pack({"f": self.name, **head}, body)
+        item = _pack(head, body)
         queue.append(item)
         self._sizes[to] += len(item)
 
@@ -93,15 +96,22 @@ class Mail:
             count += 1
         items, self._queues[to] = queue[:count], queue[count:]
         self._sizes[to] -= size
-        return b"".join(items)
+        self._number += 1  # over all who get some, and so higher than before for each of them
+        return b"".join((_pack({"f": self.name, "m": self._number}, b""), *items))
 
     def _break(self, to: str) -> None:
         del self._queues[to], self._sizes[to]
         self._reader.on_broken(to)
 
     def _on_mail(self, data: bytes) -> None:
-        for head, body in _unpack(data):
-            self._reader.on_item(head["f"], head, body)
+        items = _unpack(data)
+        first, _ = next(items)
+        sender, number = first["f"], first["m"]
+        if number <= self._seen.get(sender, 0):
+            return
+        self._seen[sender] = number
+        for head, body in items:
+            self._reader.on_item(sender, head, body)
 
 
 def _pack(head: Head, body: bytes) -> bytes:
