@@ -5,8 +5,8 @@ them has seen everything that was acknowledged to anyone, once and in order; nob
 have gone, the workers hold what they held at the beginning.
 
 ``CHAOS_SEED`` repeats a schedule (the machine's timing decides the rest), ``CHAOS_SECONDS`` makes a longer one,
-``CHAOS_MESSAGES`` and ``CHAOS_CLIENTS`` another class, ``CHAOS_RUNS`` several, with the seeds that follow. ``make chaos``
-does all that.
+``CHAOS_MESSAGES`` and ``CHAOS_CLIENTS`` another class, ``CHAOS_RUNS`` several, with the seeds that follow. It is what
+``make chaos`` runs.
 """
 
 import os
@@ -24,7 +24,7 @@ import pytest
 
 from tests.chaos.fleet import Fleet, Holding
 from tests.chaos.lesson import student_plan, teacher_plan
-from tests.chaos.people import Crowd, NodeCrowd, Person, PythonCrowd, Witness, settled
+from tests.chaos.people import Crowd, NodeCrowd, Person, PythonCrowd, State, Witness, settled
 from tests.chaos.schedule import Breaker, make_schedule
 from tests.chaos.verdict import Verdict, last_for, read_log
 from tests.support.apps import API
@@ -123,9 +123,10 @@ class Lesson:
 
     def gathered(self) -> None:
         """Wait until everybody is in the session."""
-        eventually(
-            lambda: all(state.ready for crowd in self.crowds for state in crowd.states()), 30, "everybody in the session"
-        )
+        eventually(lambda: all(state.ready for state in self.states()), 30, "everybody in the session")
+
+    def states(self) -> list[State]:
+        return [state for crowd in self.crowds for state in crowd.states()]
 
     def export(self) -> str:
         """The whole log as the server exports it."""
@@ -199,8 +200,7 @@ def up_to_date(lesson: Lesson) -> bool:
     """Whether everybody has the newest entry that was for them."""
     log = read_log(lesson.export(), lesson.code)
     last = {staff: last_for(log, lesson.teacher_id if staff else "", staff) for staff in (True, False)}
-    states = [state for crowd in lesson.crowds for state in crowd.states()]
-    behind = [state for state in states if state.seq < last[state.name == "teacher"]]
+    behind = [state for state in lesson.states() if state.seq < last[state.name == "teacher"]]
     assert not behind, f"behind {last}: {behind[:5]}"
     return True
 
@@ -279,12 +279,13 @@ def test_a_class_survives(run: int, tmp_path: Path) -> None:
 def report(lesson: Lesson, verdict: Verdict, breaker: Breaker) -> str:
     """What has happened, in some lines."""
     witnesses = lesson.witnesses()
+    connections = sum(one.connections for one in witnesses)
     refusals = sum((Counter(one.refusals) for one in witnesses), Counter())
     rejected = Counter(error["code"] for one in witnesses for error in one.rejected.values())
     return "\n".join(
         [
             f"{len(verdict.log)} events in the log: {dict(Counter(line.event for line in verdict.log))}",
-            f"{verdict.heard} heard by {len(witnesses)} clients on {sum(one.connections for one in witnesses)} connections",
+            f"{verdict.heard} heard by {len(witnesses)} clients on {connections} connections",
             f"started again from the snapshot: {sum(verdict.restarts.values())}",
             f"told to try again: {dict(refusals)}; refused for good: {dict(rejected)}",
             *(f"{count} times in the logs: {whole}" for count, whole in lesson.fleet.tracebacks().values()),

@@ -15,11 +15,12 @@ import psutil
 from tests.support import balancer
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
 from tests.support.ports import free_port
-from tests.support.protocol import Closed, http
+from tests.support.protocol import http
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import eventually
+from tests.support.wires import Closed
 
 WORKERS = {"a": 2, "b": 1}
 
@@ -134,8 +135,8 @@ class Fleet:
 
     def _holding(self, pid: int, counts: dict[str, int]) -> Holding:
         process = psutil.Process(pid)
-        remote = [found.raddr.port for found in process.net_connections("tcp") if found.raddr]
-        redis = remote.count(self.proxy.port)
+        remote = [found.raddr for found in process.net_connections("tcp")]
+        redis = sum(address[1:] == (self.proxy.port,) for address in remote)
         return Holding(process.memory_info().rss, process.num_fds() - redis, redis, counts)
 
     def _ask(self) -> dict[int, dict[str, int]]:

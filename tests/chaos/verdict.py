@@ -98,7 +98,9 @@ class Verdict:
         """Numbered from 1 without a gap in one epoch, and each group's versions too: nothing is in it twice."""
         numbers = [line.seq for line in self.log]
         if numbers != list(range(1, len(numbers) + 1)):
-            self.complain(f"the log is not numbered from 1 without gaps: {few(set(numbers) ^ set(range(1, len(numbers) + 1)))}")
+            self.complain(
+                f"the log is not numbered from 1 without gaps: {few(set(numbers) ^ set(range(1, len(numbers) + 1)))}"
+            )
         if len({line.epoch for line in self.log}) != 1:
             self.complain(f"the log has several epochs: { {line.epoch for line in self.log} }")
         versions: dict[str, list[int]] = defaultdict(list)
@@ -114,7 +116,9 @@ class Verdict:
     def look_at_acks(self, witnesses: Sequence[Witness]) -> None:
         """Everything acked is in the log where its ack says, once, and nothing is there that nobody sent."""
         in_log = Counter((line.user, line.event) for line in self.log)
-        by_id = Counter((line.user, line.payload.get("clientMessageId")) for line in self.log if line.event == "messageReceived")
+        by_id = Counter(
+            (line.user, line.payload.get("clientMessageId")) for line in self.log if line.event == "messageReceived"
+        )
         for key, times in by_id.items():
             if times != 1:
                 self.complain(f"the message {key} is in the log {times} times")
@@ -281,7 +285,7 @@ def flat(events: Sequence[tuple[str, Payload]]) -> list[tuple[str, Payload]]:
 def messages_of(code: str, events: Sequence[tuple[str, Payload]]) -> dict[str, Payload]:
     """The messages that a client holds, by id: up to its snapshot from history, and what came since."""
     start = max(at for at, (name, data) in enumerate(events) if name == "sessionJoined" and not data["recovered"])
-    history = next((data["messages"] for name, data in events[start:] if name == "history"), [])
+    history: list[Payload] = next((data["messages"] for name, data in events[start:] if name == "history"), [])
     older = [("messageReceived", one) for one in history if one["seq"] <= events[start][1]["seq"]]
     held, _ = conversation(code, [*older, *flat(events)])
     return held

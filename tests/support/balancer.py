@@ -130,7 +130,7 @@ class Program:
 
 
 def cut(control: int, share: float, seed: int) -> int:
-    """Tell a balancer to cut a share (0 to 1) of its connections, chosen by the seed, and return how many those were."""
+    """Tell a balancer to cut a share (0 to 1) of its connections, chosen by the seed; return how many."""
     with socket.create_connection(("127.0.0.1", control), timeout=10) as wire, wire.makefile("rw") as file:
         file.write(f"{share} {seed}\n")
         file.flush()
