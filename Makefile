@@ -16,7 +16,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -52,6 +52,9 @@ tools: dev ## get what the tests use beside Python: npm packages, Chromium
 
 test: tools lint ## linters, mypy, then every test
 	@$(PY) -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+chaos: tools ## three minutes in which everything breaks while a class talks; CHAOS_RUNS=20 CHAOS_SEED=1 CHAOS_SECONDS=60
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -p no:xdist -s tests/test_chaos.py $(ARGS)
 
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)

@@ -43,6 +43,7 @@ class Breaker:
         self.log: list[str] = []
         self._plan = list(plan)
         self._undo: list[Undo] = []
+        self._swallowing = False
         self._begun = time.monotonic()
 
     def step(self) -> bool:
@@ -52,11 +53,13 @@ class Breaker:
         while self._plan and self._plan[0].at <= self._now():
             fault = self._plan.pop(0)
             KINDS[fault.kind](self, fault)
+        self._look_for_swallowed()
         return bool(self._plan or self._undo)
 
     def mend_everything(self) -> None:
         """Mend what is still broken, whether its time has come or not."""
         self._plan.clear()
+        self._look_for_swallowed()
         while self._undo:
             self._mend(self._undo[0])
         self.fleet.redis.resume()
@@ -159,8 +162,17 @@ class Breaker:
         self._later(2, "Redis is as fast as it was", lambda: setattr(proxy, "delay", 0.0))
 
     def swallow_answer(self, fault: Fault) -> None:
-        self._happened(fault, "an append's answer is swallowed")
-        self.fleet.proxy.swallow_next_reply(b"messageReceived")
+        what, mark = [("an append", b"messageReceived"), ("a letter", b"cw:mail:")][fault.pick % 2]
+        self._note(f"the answer to {what} is to be swallowed")
+        self._swallowing = True
+        self.fleet.proxy.swallow_next_reply(mark)
+
+    def _look_for_swallowed(self) -> None:
+        """It happens when there is one, and may be cut off by another fault."""
+        if self._swallowing and self.fleet.proxy.swallowed.is_set():
+            self._swallowing = False
+            self.done["swallow an answer"] += 1
+            self._note("an answer was swallowed")
 
     def cut_redis(self, fault: Fault) -> None:
         self._happened(fault, "all connections to Redis are cut")

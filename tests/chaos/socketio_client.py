@@ -40,7 +40,8 @@ class SocketIOClient:
         self._lock = threading.RLock()
         self._outbox: dict[str, tuple[str, Payload]] = {}
         self._due: dict[str, float] = {}  # what to send again if nothing is heard of it until then
-        self._closing = threading.Event()
+        self._closing, self._away = threading.Event(), threading.Event()
+        self._away.set()
         self._sio = socketio.Client(
             reconnection_delay=0.1, reconnection_delay_max=1, handle_sigint=False, request_timeout=5
         )
@@ -91,16 +92,22 @@ class SocketIOClient:
     def _run(self) -> None:
         """Connect, and after that look after what is due; the rest happens in the client's own threads."""
         while not self._closing.is_set():
-            try:
-                self._sio.connect(self._url, auth={"token": self._token}, transports=WAYS[self._way], wait_timeout=5)
-                break
-            except (socketio.exceptions.ConnectionError, OSError):
-                self._closing.wait(0.3)
-        while not self._closing.wait(0.05):
+            if self._away.is_set():
+                self._connect()
+            self._closing.wait(0.05)
             with self._lock:
                 for what in [what for what, moment in self._due.items() if moment <= time.monotonic()]:
                     del self._due[what]
                     self._send_again(what)
+
+    def _connect(self) -> None:
+        """Connect for the first time, and again where the client does not do so by itself: after a packet CLOSE."""
+        self._away.clear()
+        try:
+            self._sio.connect(self._url, auth={"token": self._token}, transports=WAYS[self._way], wait_timeout=5)
+        except (socketio.exceptions.ConnectionError, OSError):
+            self._away.set()
+            self._closing.wait(0.3)
 
     def _send_again(self, what: str) -> None:
         if what == "join":
@@ -114,10 +121,12 @@ class SocketIOClient:
             self.events.append(("connect", {}))
             self._join()
 
-    def _on_disconnect(self, *reason: Any) -> None:
+    def _on_disconnect(self, reason: str) -> None:
         with self._lock:
             self._joined = False
             self._due.clear()
+            if reason == self._sio.reason.SERVER_DISCONNECT:
+                self._away.set()
 
     def _ask(self, what: str, event: str, *args: Any) -> None:
         connection = self.connections
