@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import engineio
 import socketio
 
 from tests.chaos.lesson import Knowledge
@@ -15,6 +16,20 @@ Payload = dict[str, Any]
 
 WAYS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}
 RETRYABLE = ("SERVICE_UNAVAILABLE", "RATE_LIMIT", "INTERNAL_ERROR")
+
+
+class OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio has no types
+    """Takes messages one after the other; python-engineio starts a thread for each, and they overtake each other."""
+
+    def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        return super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
+class OrderlyClient(socketio.Client):  # type: ignore[misc] # python-socketio has no types
+    """A client whose handlers are called in the order in which events came."""
+
+    def _engineio_client_class(self) -> type[OrderlyEngine]:
+        return OrderlyEngine
 
 
 class SocketIOClient:
@@ -42,7 +57,7 @@ class SocketIOClient:
         self._due: dict[str, float] = {}  # what to send again if nothing is heard of it until then
         self._closing, self._away = threading.Event(), threading.Event()
         self._away.set()
-        self._sio = socketio.Client(
+        self._sio = OrderlyClient(
             reconnection_delay=0.1, reconnection_delay_max=1, handle_sigint=False, request_timeout=5
         )
         self._sio.on("connect", self._on_connect)
