@@ -1,6 +1,7 @@
 """Rate limits, by the ``limits`` library: events in this process, logins and joins over all workers.
 
-Imports errors and settings. Keys are users and names; an address alone has wide limits, because a school has one.
+Imports errors, settings and the URL's parser. Keys are users and names; an address alone has wide limits, because a
+school has one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from .errors import ClassWavesError, StoreUnavailable
+from .redis_url import parse_redis_url
 from .settings import Settings
 
 #: What is counted in this process only, so that it costs no round trip.
@@ -30,9 +32,8 @@ class RateLimits:
             for name in ("login", "login_name", "guest", "guess", "connect", "event", "read")
         }
         self._local = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = self._local
-        if settings.store_kind == "redis":
-            self._shared = FixedWindowRateLimiter(_redis_storage(settings))
+        self._settings = settings
+        self._redis: FixedWindowRateLimiter | None = None
 
     def hit(self, name: str, *key: str) -> None:
         """Count one try.
@@ -48,9 +49,9 @@ class RateLimits:
     def _apply(self, name: str, key: tuple[str, ...], *, count: bool) -> None:
         if not self._enabled:
             return
-        limiter = self._local if name in LOCAL else self._shared
         parts = (name, _digest(key))
         try:
+            limiter = self._local if name in LOCAL else self._shared()
             for item in self._items[name]:
                 if not (limiter.hit(item, *parts) if count else limiter.test(item, *parts)):
                     wait = max(0.0, limiter.get_window_stats(item, *parts).reset_time - time.time())
@@ -59,6 +60,14 @@ class RateLimits:
             raise
         except Exception as error:  # the storage is Redis, and away
             raise StoreUnavailable from error
+
+    def _shared(self) -> FixedWindowRateLimiter:
+        """The limiter over all workers, made when it is first needed: a cluster's asks the cluster for its nodes."""
+        if self._settings.store_kind != "redis":
+            return self._local
+        if self._redis is None:
+            self._redis = FixedWindowRateLimiter(_redis_storage(self._settings))
+        return self._redis
 
 
 def _digest(key: tuple[str, ...]) -> str:
@@ -76,6 +85,14 @@ def _redis_storage(settings: Settings) -> Storage:
         "retry": Retry(NoBackoff(), 1),
         "key_prefix": f"{settings.redis_prefix}:limit",
     }
-    storage = storage_from_string(settings.redis_url, **options)
+    address = parse_redis_url(settings.redis_url)
+    url, more = address.limits()
+    if address.form == "cluster":
+        options["require_full_coverage"] = False  # who is counted on another node is not to suffer
+    elif address.form == "sentinel":
+        more["sentinel_kwargs"] |= {
+            name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")
+        }
+    storage = storage_from_string(url, **options, **more)
     assert isinstance(storage, Storage)  # noqa: S101 - the scheme has no async+ in it
     return storage

@@ -1,6 +1,6 @@
 """Every setting once: its name, default, meaning and check; loaded into one frozen object.
 
-Imports only the standard library. Names are environment variables and Flask config keys alike; the config wins.
+Imports only the URL's parser. Names are environment variables and Flask config keys alike; the config wins.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .redis_url import parse_redis_url
 
 #: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
 MIN_KEY_BYTES = 32
@@ -97,6 +99,11 @@ def _starting_with(*starts: str) -> Callable[[Any], str]:
     return read
 
 
+def _redis_url(value: Any) -> str:
+    parse_redis_url(str(value))
+    return str(value)
+
+
 def _message_length(value: Any) -> int:
     number: int = _positive(int)(value)
     if number > 1_000_000:
@@ -129,8 +136,8 @@ class Settings:
     redis_url: str = setting(
         "REDIS_URL",
         "",
-        _starting_with("redis://", "rediss://"),
-        "redis:// or rediss:// URL of the store; none: memory, one server",
+        _redis_url,
+        "URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://; none: memory, one server",
     )
     require_redis: bool = setting("CLASSWAVES_REQUIRE_REDIS", False, _flag, "never fall back to memory")
     store: str = setting(

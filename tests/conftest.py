@@ -11,6 +11,10 @@ from tests.support import processes
 from tests.support.apps import demo_app as demo_app
 from tests.support.apps import make_app as make_app
 from tests.support.redis_server import RedisServer
+from tests.support.redis_sets import cluster_process as cluster_process
+from tests.support.redis_sets import cluster_set as cluster_set
+from tests.support.redis_sets import sentinel_process as sentinel_process
+from tests.support.redis_sets import sentinel_set as sentinel_set
 
 
 def pytest_configure() -> None:

@@ -5,7 +5,7 @@ import pytest
 from classwaves.store import MemoryStore
 from classwaves.store.base import Store
 from tests.support.stores import LIMITS, LONG, Listener, ManualClock, at_once, login
-from tests.support.stores import make_store as make_store
+from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ from classwaves.models import Entry, SessionRecord
 from classwaves.replica import FOLD_VERSION, Replica
 from classwaves.store.base import Checkpoint, Limits, Loaded, Store
 from tests.support.stores import Listener, StoreFactory, at_once, join, new_session, say, seat
-from tests.support.stores import make_store as make_store
+from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
 

@@ -19,7 +19,7 @@ from tests.support.stores import (
     seat,
     texts,
 )
-from tests.support.stores import make_store as make_store
+from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
 

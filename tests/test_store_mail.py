@@ -13,7 +13,7 @@ from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.stores import Listener, StoreFactory, at_once, new_session, redis_store, say
 from tests.support.stores import direct as direct
-from tests.support.stores import make_store as make_store
+from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import proxy as proxy
 from tests.support.stores import shaky as shaky
 from tests.support.stores import store as store

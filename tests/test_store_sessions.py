@@ -22,7 +22,7 @@ from tests.support.stores import (
     say,
     seat,
 )
-from tests.support.stores import make_store as make_store
+from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
 

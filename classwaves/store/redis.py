@@ -1,7 +1,7 @@
 """The store of several workers: Redis. Each step on a session's log is one Lua script over keys of one hash tag.
 
-Imports errors, models, the store's base and its feed. Every step may run twice, because an answer can be lost: appends
-have dedupe keys, presence steps are idempotent, and so are the rest.
+Imports errors, models, the store's base and the servers. Every step may run twice, because an answer can be lost:
+appends have dedupe keys, presence steps are idempotent, and so are the rest.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
 from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
+from ..redis_url import parse_redis_url
 from .base import (
     CONTROL,
     Appended,
@@ -35,8 +33,8 @@ from .base import (
     most_present,
     participant_fact,
 )
-from .redis_feed import RedisFeed
-from .redis_lane import RedisLane
+from .redis_cluster import ClusterServers
+from .redis_servers import OneServer, Servers, Terms
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +69,15 @@ def _script(*names: str) -> str:
     return "".join((LUA / f"{name}.lua").read_text() for name in ("common", *names))
 
 
-class RedisStore:
-    """A :class:`~classwaves.store.base.Store` on one Redis (6.2 or newer) or Valkey.
+def _servers(url: str, terms: Terms) -> Servers:
+    address = parse_redis_url(url)
+    return ClusterServers(address, terms) if address.form == "cluster" else OneServer(address, terms)
 
-    :param url: ``redis://`` or ``rediss://``; redis-py's URL options apply, such as ``?ssl_cert_reqs=none``.
+
+class RedisStore:
+    """A :class:`~classwaves.store.base.Store` on Redis (6.2 or newer) or Valkey: one server, Sentinel or a cluster.
+
+    :param url: see :mod:`classwaves.redis_url`; redis-py's options apply to one server, as ``?ssl_cert_reqs=none``.
     :param prefix: the first part of every key.
     :param limits: how much of a session is kept.
     :param timeout: patience with one command, in seconds.
@@ -87,37 +90,16 @@ class RedisStore:
     def __init__(self, url: str, *, prefix: str, limits: Limits, timeout: float, connections: int) -> None:
         self._prefix = prefix
         self._limits = limits
-        self._timeout = timeout
         self._trouble: str | None = None
-        # redis-py repeats up to ten times by default; once is enough for a pooled connection that died unnoticed
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=timeout,
-            protocol=2,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        )
-        self._redis = redis.Redis(connection_pool=pool)
         self._listener: Feed | None = None
-        self._feed = RedisFeed(self._connection, self._came_back, timeout, self._comes_back)
-        self._lane = RedisLane(self._connection, timeout)
-        self._append, self._presence = self._lane.script(_script("append")), self._lane.script(_script("presence"))
-        self._cursor = self._lane.script(_script("cursor"))
-        script = self._redis.register_script
-        self._load, self._checkpoint = script(_script("run", "load")), script(_script("checkpoint"))
-        self._epoch, self._vouch = script(_script("run", "epoch")), script(_script("run", "vouch"))
-        self._create = script((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
-        self._rotate = script((LUA / "rotate.lua").read_text())
-
-    def _connection(self) -> Any:
-        """A connection for one owner, who must hear of its loss, so it repeats nothing.
-
-        It is not counted by the pool, whose ``make_connection`` refuses when it has made so many, living or not.
-        """
-        pool = self._redis.connection_pool
-        return pool.connection_class(**{**pool.connection_kwargs, "protocol": 2, "retry": Retry(NoBackoff(), 0)})
+        self._servers = servers = _servers(url, Terms(timeout, connections, self._came_back, self._comes_back))
+        self._redis, self._lane = servers.client, servers.lane
+        lane, pool = servers.lane.script, servers.script
+        self._append, self._presence, self._cursor = (lane(_script(name)) for name in ("append", "presence", "cursor"))
+        self._load, self._checkpoint = pool(_script("run", "load")), pool(_script("checkpoint"))
+        self._epoch, self._vouch = pool(_script("run", "epoch")), pool(_script("run", "vouch"))
+        self._create = pool((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
+        self._login, self._rotate = (pool((LUA / f"{name}.lua").read_text()) for name in ("login", "rotate"))
 
     def _note(self, step: str, error: Exception | None) -> None:
         """Log that Redis went away, and that it came back, once each."""
@@ -397,11 +379,8 @@ class RedisStore:
 
     @guarded
     def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
-        key = self._key("auth", auth.id)
-        with self._redis.pipeline() as pipe:
-            pipe.hset(key, mapping={"auth": _dump(auth.to_dict()), "refresh": refresh_id})
-            pipe.pexpire(key, int(seconds * 1000))
-            pipe.execute()
+        args = [_dump(auth.to_dict()), refresh_id, int(seconds * 1000)]
+        self._login([self._key("auth", auth.id)], args)
 
     @guarded
     def auth(self, auth_id: str) -> AuthSession | None:
@@ -444,8 +423,9 @@ class RedisStore:
 
     def start(self, feed: Feed) -> None:
         self._listener = feed
-        self._feed.expect(self._key(CONTROL), lambda data: feed.on_control(json.loads(data)))
-        self._feed.start()
+        self._servers.control.subscribe(self._key(CONTROL), lambda data: feed.on_control(json.loads(data)), wait=False)
+        self._servers.control.start()
+        self._servers.feed.start()
 
     def _comes_back(self) -> None:
         if self._listener is not None:
@@ -456,10 +436,10 @@ class RedisStore:
             self._listener.on_reconnect()
 
     def subscribe(self, session_id: str) -> None:
-        self._feed.subscribe(self._channel(session_id), functools.partial(self._deliver, session_id))
+        self._servers.feed.subscribe(self._channel(session_id), functools.partial(self._deliver, session_id))
 
     def unsubscribe(self, session_id: str) -> None:
-        self._feed.unsubscribe(self._channel(session_id))
+        self._servers.feed.unsubscribe(self._channel(session_id))
 
     def _deliver(self, session_id: str, data: bytes) -> None:
         if self._listener is None:
@@ -472,20 +452,20 @@ class RedisStore:
 
     @guarded
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
-        self._lane.run("PUBLISH", self._channel(session_id), "E" + _dump(message))
+        self._servers.publish(self._channel(session_id), "E" + _dump(message))
 
     # mail between workers
 
     def open_mailbox(self, name: str, on_mail: Callable[[bytes], None]) -> None:
-        self._feed.start()
-        self._feed.subscribe(self._mailbox(name), on_mail)
+        self._servers.feed.start()
+        self._servers.feed.subscribe(self._mailbox(name), on_mail)
 
     def close_mailbox(self, name: str) -> None:
-        self._feed.unsubscribe(self._mailbox(name))
+        self._servers.feed.unsubscribe(self._mailbox(name))
 
     @guarded
     def send_mail(self, name: str, data: bytes) -> bool:
-        return bool(self._lane.run("PUBLISH", self._mailbox(name), data) > 0)
+        return self._servers.publish(self._mailbox(name), data)
 
     def _mailbox(self, name: str) -> str:
         return self._key("mail", name)
@@ -495,13 +475,10 @@ class RedisStore:
         if writes:
             self._redis.set(self._key("ping"), b"", ex=60)
         else:
-            self._redis.ping()
+            self._servers.ping()
 
     def close(self) -> None:
-        self._feed.close()
-        self._lane.close()
-        self._redis.close()
-        self._redis.connection_pool.disconnect()
+        self._servers.close()
 
     @staticmethod
     def _text(value: Any) -> str | None:

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import hiredis
@@ -19,13 +20,23 @@ from .redis_wire import Wire
 
 logger = logging.getLogger(__name__)
 
-#: What is done with a message of a channel, by the reader; it must not wait.
-Hear = Callable[[bytes], None]
-
 #: How long the feed is read before everybody else gets a turn, in seconds.
 SLICE = 0.002
 #: A read that takes longer than this had to wait, in seconds.
 WAITED = 0.0005
+
+
+#: What is done with a message of a channel, by the reader; it must not wait.
+Hear = Callable[[bytes], None]
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A channel that is heard. ``confirmed``: Redis said so, on the connection that there is now."""
+
+    channel: str
+    hear: Hear
+    confirmed: threading.Event = field(default_factory=threading.Event)
 
 
 class RedisFeed:
@@ -36,6 +47,9 @@ class RedisFeed:
     :param timeout: how long a confirmation or a pong may take, in seconds.
     :param on_new_connection: called by the reader when the connection was lost, before it reads another one.
     """
+
+    SUBSCRIBE, UNSUBSCRIBE = "SUBSCRIBE", "UNSUBSCRIBE"
+    SUBSCRIBED, MESSAGE = b"subscribe", b"message"
 
     def __init__(
         self,
@@ -49,8 +63,7 @@ class RedisFeed:
         self._on_reconnect = on_reconnect
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._heard: dict[str, Hear] = {}
-        self._confirmed: dict[str, threading.Event] = {}
+        self._heard: dict[str, Subscription] = {}
         self._wire: Wire | None = None  # read by the reader alone; whoever sends on it holds the lock
         self._silent = 0  # turns of the watch since something came
         self._closed = threading.Event()
@@ -73,29 +86,31 @@ class RedisFeed:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(self._timeout)
 
-    def expect(self, channel: str, hear: Hear) -> threading.Event:
-        """Subscribe to a channel, now or when there is a connection; what is returned is set once Redis confirmed."""
-        with self._lock:
-            self._heard[channel] = hear
-            confirmed = self._confirmed.setdefault(channel, threading.Event())
-            self._send("SUBSCRIBE", channel)
-            return confirmed
-
-    def subscribe(self, channel: str, hear: Hear) -> None:
-        """Returns once Redis confirmed: what is published from then on arrives.
+    def subscribe(self, channel: str, hear: Hear, *, wait: bool = True) -> None:
+        """Returns once Redis confirmed: what is published from then on arrives. If not to ``wait``, at once.
 
         :raises StoreUnavailable: no confirmation in time.
         """
-        if not self.expect(channel, hear).wait(self._timeout):
+        subscription = self.add(Subscription(channel, hear))
+        if wait and not subscription.confirmed.wait(self._timeout):
             self.unsubscribe(channel)
             raise StoreUnavailable
 
+    def add(self, subscription: Subscription) -> Subscription:
+        """Ask for a channel, now or when there is a connection, and return what stands for it from now on."""
+        with self._lock:
+            if known := self._heard.get(subscription.channel):
+                known.hear = subscription.hear
+                subscription = known
+            self._heard[subscription.channel] = subscription
+            self._send(self.SUBSCRIBE, subscription.channel)
+            return subscription
+
     def unsubscribe(self, channel: str) -> None:
         with self._lock:
-            self._heard.pop(channel, None)
-            if confirmed := self._confirmed.pop(channel, None):
-                confirmed.set()  # nobody is to wait for it any more
-            self._send("UNSUBSCRIBE", channel)
+            if subscription := self._heard.pop(channel, None):
+                subscription.confirmed.set()  # nobody is to wait for it any more
+            self._send(self.UNSUBSCRIBE, channel)
 
     def _send(self, *command: Any) -> None:
         """Send, with the lock held, if there is a connection; if not, the reader subscribes to all once there is."""
@@ -124,6 +139,7 @@ class RedisFeed:
             except Exception as error:  # whatever redis-py makes of it: without the reader the worker is deaf
                 if not self._closed.is_set():
                     logger.warning("the feed lost Redis: %s; trying again", type(error).__name__)
+                    self._lost()
                 away = True
             finally:
                 self._drop(wire)
@@ -136,15 +152,18 @@ class RedisFeed:
         with self._lock:
             self._silent = 0
             self._wire = wire = Wire(connection)
-            if self._heard:
-                self._send("SUBSCRIBE", *self._heard)
+            self._send_all()
         return wire
+
+    def _send_all(self) -> None:
+        if self._heard:
+            self._send(self.SUBSCRIBE, *self._heard)
 
     def _drop(self, wire: Wire | None) -> None:
         with self._lock:
             self._wire = None
-            for confirmed in self._confirmed.values():
-                confirmed.clear()
+            for subscription in self._heard.values():
+                subscription.confirmed.clear()
         if wire is not None:
             wire.close()
 
@@ -152,7 +171,7 @@ class RedisFeed:
         """Tell the listener once all channels are confirmed again: what it reads after that has no hole."""
         while self._wire is wire:  # else it was lost again, and whoever comes next tells
             with self._lock:
-                pending = [confirmed for confirmed in self._confirmed.values() if not confirmed.is_set()]
+                pending = [one.confirmed for one in self._heard.values() if not one.confirmed.is_set()]
             if not pending:
                 return self._on_reconnect()
             pending[0].wait(self._timeout)
@@ -168,9 +187,10 @@ class RedisFeed:
                 until = time.monotonic() + SLICE
             self._silent = 0
             for answer in answers:
-                if isinstance(answer, redis.ResponseError):  # it may not subscribe
-                    raise answer
-                self._dispatch(*answer)
+                if isinstance(answer, redis.ResponseError):
+                    self._refused(answer)
+                else:
+                    self._dispatch(*answer)
                 if time.monotonic() >= until:  # there may always be more: the sockets get their turn
                     time.sleep(0)
                     until = time.monotonic() + SLICE
@@ -186,11 +206,17 @@ class RedisFeed:
             elif self._silent > 2 and (wire := self._wire) is not None:
                 wire.cut()  # the reader notices
 
+    def _lost(self) -> None:
+        """The connection was lost, or could not be made."""
+
+    def _refused(self, error: redis.ResponseError) -> None:
+        raise error  # it may not subscribe
+
     def _dispatch(self, kind: bytes, name: bytes, data: Any = None) -> None:
         try:
-            if kind == b"message" and (hear := self._heard.get(name.decode())):
-                hear(data)
-            elif kind == b"subscribe" and (confirmed := self._confirmed.get(name.decode())):
-                confirmed.set()
+            if kind == self.MESSAGE and (heard := self._heard.get(name.decode())):
+                heard.hear(data)
+            elif kind == self.SUBSCRIBED and (heard := self._heard.get(name.decode())):
+                heard.confirmed.set()
         except Exception:  # the reader serves all channels, so one bad message must not end it
             logger.exception("a message of the feed failed")

@@ -39,6 +39,19 @@ _ALONE = threading.Event()
 _ALONE.set()
 
 
+def evaluated(run: Callable[..., Any], source: str) -> Script:
+    """A function of keys and arguments that runs a Lua script; Redis gets the source when it has not got it."""
+    digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def call(keys: Sequence[str], args: Sequence[Any]) -> Any:
+        try:
+            return run("EVALSHA", digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return run("EVAL", source, len(keys), *keys, *args)
+
+    return call
+
+
 class _Batch:
     """Commands that go together. The caller of the first leads it, once ``turn`` is set; the others wait for ``done``.
 
@@ -129,12 +142,13 @@ class RedisLane:
 
     :param connect: makes a redis-py connection that repeats nothing by itself and gives up after ``timeout``.
     :param timeout: how long a caller waits at most, in seconds; a quarter more if Redis has got the command.
+    :param sources: scripts that a new connection loads, beside those of :meth:`script`.
     """
 
-    def __init__(self, connect: Callable[[], Any], timeout: float) -> None:
+    def __init__(self, connect: Callable[[], Any], timeout: float, sources: Sequence[str] = ()) -> None:
         self._connect = connect
         self._timeout = timeout
-        self._sources: list[str] = []
+        self._sources = list(sources)
         self._closed = False
         self._begin()
         begin = weakref.WeakMethod(self._begin)
@@ -156,7 +170,11 @@ class RedisLane:
 
         :raises redis.RedisError: Redis refused it, was away, or did not answer in time.
         """
-        batch, place = self._enter(hiredis.pack_command(command))
+        return self.answer(self.enter(hiredis.pack_command(command)))
+
+    def answer(self, entered: tuple[_Batch, int]) -> Any:
+        """The answer to a command that has entered the lane; raises what :meth:`run` does."""
+        batch, place = entered
         if place:
             batch.done.wait()  # the leader keeps the time for all: a timer each would cost more than all else here
         else:
@@ -170,16 +188,8 @@ class RedisLane:
 
     def script(self, source: str) -> Script:
         """A function of keys and arguments that runs a Lua script; Redis gets the source when it has not got it."""
-        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._sources.append(source)
-
-        def run(keys: Sequence[str], args: Sequence[Any]) -> Any:
-            try:
-                return self.run("EVALSHA", digest, len(keys), *keys, *args)
-            except NoScriptError:
-                return self.run("EVAL", source, len(keys), *keys, *args)
-
-        return run
+        return evaluated(self.run, source)
 
     def close(self) -> None:
         """Refuse all commands from now on, let everybody go who waits, and end the connection."""
@@ -194,8 +204,11 @@ class RedisLane:
 
     # the way to the lane, and away from it
 
-    def _enter(self, packed: bytes) -> tuple[_Batch, int]:
-        """Take the lane if it is free, or join the batch that waits, or begin one: the batch, and the place in it."""
+    def enter(self, packed: bytes) -> tuple[_Batch, int]:
+        """Take the lane if it is free, or join the batch that waits, or begin one: the batch, and the place in it.
+
+        Whoever enters must ask for the :meth:`answer`, as others may wait for their lead.
+        """
         with self._lock:
             if self._closed:
                 raise RedisConnectionError("the lane is closed")

@@ -13,7 +13,7 @@ from typing import Any
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, RedisError
+from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 #: How many bytes are read at once at most.
@@ -78,9 +78,17 @@ class Wire:
             raise self._lost("closed")
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not _INCOMPLETE:
-            if isinstance(answer, RedisConnectionError):  # such as that it is still loading
-                raise answer
+            if isinstance(answer, RedisError):
+                self._check(answer)
             answers.append(answer)
+
+    @staticmethod
+    def _check(answer: RedisError) -> None:
+        if isinstance(answer, RedisConnectionError):  # such as that it is still loading
+            raise answer
+        # before Redis 7 a script's error is quoted in another one
+        if isinstance(answer, ReadOnlyError) or "-READONLY " in str(answer):
+            raise RedisConnectionError("it is a replica now")  # whose master another connection finds
 
     def _lost(self, why: str) -> RedisError:
         if time.monotonic() >= self.due:

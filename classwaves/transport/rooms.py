@@ -6,7 +6,8 @@ a socket knows its rooms, and the room that each socket has for itself takes no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import socketio
@@ -233,7 +234,19 @@ class LiveManager(socketio.Manager):  # type: ignore[misc] # python-socketio has
 
 
 class LiveRedisManager(socketio.RedisManager, LiveManager):  # type: ignore[misc]
-    """The client manager of a server with a message queue: a shop's own emits reach all workers through Redis."""
+    """The client manager of a server with a message queue: a shop's own emits reach all workers through Redis.
+
+    :param places: URLs with ``redis_options``, tried one after the other: of a cluster, any node will do.
+    """
+
+    def __init__(self, places: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> None:
+        self._places = itertools.cycle(places)
+        super().__init__(places[0][0], **options)
+
+    def _redis_connect(self) -> None:
+        self.redis_url, options = next(self._places)
+        self.redis_options = dict(options)  # which it changes
+        super()._redis_connect()
 
 
 def pack(packet: Any) -> list[Packed]:

@@ -20,6 +20,7 @@ from socketio import packet
 from .. import codec
 from ..errors import ClassWavesError
 from ..origins import Origins
+from ..redis_url import parse_redis_url
 from ..settings import Settings
 from .connection import LiveSocket
 from .engine import LiveEngine
@@ -109,7 +110,7 @@ def connect_workers(sio: SocketIO, post: Post) -> None:
 
 def _manager(settings: Settings) -> LiveManager:
     if settings.store_kind == "redis":  # for the shop's own emits; the classroom's do not use it
-        return LiveRedisManager(settings.redis_url, channel="flask-socketio")
+        return LiveRedisManager(parse_redis_url(settings.redis_url).queue(), channel="flask-socketio")
     return LiveManager()
 
 

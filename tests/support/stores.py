@@ -23,6 +23,9 @@ from tests.support.waiting import eventually
 T = TypeVar("T")
 
 KINDS = ("memory", "redis")
+FORMS = ("sentinel", "cluster")
+"""Of Redis, beside a single server: what the store promises is tested with them too."""
+
 LIMITS = Limits(log_entries=10_000, log_bytes=10_000_000, dedupe_keys=1000)
 LONG = 3600.0
 """Seconds that no test lasts."""
@@ -36,31 +39,52 @@ class StoreFactory(Protocol):
     def __call__(self, limits: Limits = LIMITS) -> Store: ...
 
 
-def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0) -> RedisStore:
-    """Return a store on a Redis; close it."""
-    return RedisStore(url, prefix="test", limits=limits, timeout=timeout, connections=16)
+def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0, prefix: str = "test") -> RedisStore:
+    """Return a store on Redis; close it."""
+    return RedisStore(url, prefix=prefix, limits=limits, timeout=timeout, connections=16)
 
 
 class _Factory:
     def __init__(self, kind: str, url: str) -> None:
         self.kind = kind
         self._url = url
+        self._prefix = f"test-{new_id(6)}"  # not all servers are empty
         self.made: list[Store] = []
 
     def __call__(self, limits: Limits = LIMITS) -> Store:
-        made: Store = MemoryStore(limits) if self.kind == "memory" else redis_store(self._url, limits)
+        made: Store = MemoryStore(limits)
+        if self.kind != "memory":
+            made = redis_store(self._url, limits, prefix=self._prefix)
         self.made.append(made)
         return made
+
+
+def _url(request: pytest.FixtureRequest, kind: str) -> str:
+    match kind:
+        case "redis":
+            return str(request.getfixturevalue("redis_url"))
+        case "sentinel" | "cluster":
+            return str(request.getfixturevalue(f"{kind}_set").url)
+    return ""
+
+
+def _make_stores(request: pytest.FixtureRequest) -> Iterator[StoreFactory]:
+    factory = _Factory(request.param, _url(request, request.param))
+    yield factory
+    for made in factory.made:
+        made.close()
 
 
 @pytest.fixture(params=KINDS)
 def make_store(request: pytest.FixtureRequest) -> Iterator[StoreFactory]:
     """Return a factory of stores of one kind, closed after the test; those in Redis share their data."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    factory = _Factory(request.param, url)
-    yield factory
-    for made in factory.made:
-        made.close()
+    yield from _make_stores(request)
+
+
+@pytest.fixture(name="make_store", params=KINDS + FORMS)
+def make_every_store(request: pytest.FixtureRequest) -> Iterator[StoreFactory]:
+    """Return what :func:`make_store` does, also on a Sentinel set and on a cluster; to be imported in its place."""
+    yield from _make_stores(request)
 
 
 @pytest.fixture

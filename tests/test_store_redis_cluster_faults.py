@@ -1,0 +1,225 @@
+"""Redis Cluster: slots move and masters die in the middle of a lesson, and nothing is lost, doubled or out of order."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from classwaves.errors import StoreUnavailable
+from classwaves.models import SessionRecord, new_id
+from classwaves.store.redis import RedisStore
+from tests.support.redis_sets import ClusterSet, Node, needs_sharded_feed
+from tests.support.stores import Listener, at_once, message, new_session, redis_store, say, texts
+from tests.support.waiting import eventually
+from tests.support.writers import Writers
+
+
+@pytest.fixture
+def open_store(cluster_set: ClusterSet) -> Iterator[Callable[[], RedisStore]]:
+    """Return what makes stores of one cluster that share their data: workers."""
+    opened: list[RedisStore] = []
+    prefix = f"test-{new_id(6)}"
+
+    def make() -> RedisStore:
+        opened.append(redis_store(cluster_set.url, timeout=1.5, prefix=prefix))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def store(open_store: Callable[[], RedisStore]) -> RedisStore:
+    return open_store()
+
+
+def tag(session: SessionRecord) -> str:
+    """A key in the slot of a session."""
+    return f"{{{session.id}}}"
+
+
+def session_on(store: RedisStore, servers: ClusterSet, wanted: Callable[[Node], bool]) -> SessionRecord:
+    """Create sessions until one is on a node like this, with its code on the same node."""
+    for _ in range(200):
+        session = new_session(store)
+        if wanted(servers.owner(tag(session))):
+            return session
+    raise AssertionError("no such node")
+
+
+def another(servers: ClusterSet, node: Node) -> Node:
+    return next(other for other in servers.masters() if other is not node)
+
+
+def connections(node: Node, kind: str) -> list[dict[str, str]]:
+    with node.client() as client:
+        return [one for one in client.client_list() if one["cmd"].startswith(kind)]
+
+
+def test_a_slot_moves_in_the_middle_of_appends(cluster_set: ClusterSet, store: RedisStore) -> None:
+    listener = Listener()
+    store.start(listener)
+    session = new_session(store)
+    store.subscribe(session.id)
+    source = cluster_set.owner(tag(session))
+    with Writers(store, session.id) as writers:
+        for node in (another(cluster_set, source), source):
+            writers.go_on()
+            cluster_set.move(tag(session), node)
+            writers.go_on()
+    assert not writers.failed, "they waited, and did not hear of it"
+    writers.check()
+    newest = store.read_back(session.id, 2**53, 1)[0]
+    eventually(lambda: listener.heard(session.id)[-1:] == [newest], what="the feed from the new node")
+
+
+def test_a_move_that_lasts_is_not_waited_for_without_end(cluster_set: ClusterSet, store: RedisStore) -> None:
+    session = new_session(store)
+    source = cluster_set.owner(tag(session))
+    target = another(cluster_set, source)
+
+    def refused() -> None:
+        with pytest.raises(StoreUnavailable):
+            say(store, session, "while it moves")
+
+    cluster_set.move(tag(session), target, between=refused)
+    say(store, session, "moved")
+    assert texts(store.read(session.id, 0, 10)) == ["moved"], "what was refused is not there"
+
+
+def test_what_is_on_the_way_when_a_slot_moves_keeps_its_order(cluster_set: ClusterSet, store: RedisStore) -> None:
+    """Many at once, asked for in an order: they are sent away one batch after the other, and line up as they were."""
+    session = new_session(store)
+    source = cluster_set.owner(tag(session))
+    target = another(cluster_set, source)
+    count, started = 100, threading.Semaphore(0)
+
+    def write(number: int) -> None:
+        store.append(session.id, [message(str(number))], dedupe=str(number))
+
+    def begin() -> None:
+        for number in range(count):
+            threads.append(threading.Thread(target=write, args=(number,)))
+            threads[-1].start()
+            threading.Event().wait(0.002)  # so that they enter in this order
+        started.release()
+
+    threads: list[threading.Thread] = []
+    cluster_set.move(tag(session), target, between=begin)
+    for thread in threads:
+        thread.join()
+    assert texts(store.read(session.id, 0, 1000)) == [str(number) for number in range(count)]
+
+
+def test_the_feed_follows_a_slot(cluster_set: ClusterSet, open_store: Callable[[], RedisStore]) -> None:
+    needs_sharded_feed(cluster_set)
+    listener, mail = Listener(), list[bytes]()
+    store, other = open_store(), open_store()
+    store.start(listener)
+    session, still = new_session(store), new_session(store)
+    store.subscribe(session.id)
+    store.subscribe(still.id)
+    source = cluster_set.owner(tag(session))
+    store.open_mailbox(tag(session), mail.append)
+    cluster_set.move(tag(session), another(cluster_set, source))
+    listener.returns()
+    say(other, session, "hello")
+    listener.hears(session.id, "hello")
+    assert other.send_mail(tag(session), b"hello")
+    eventually(lambda: mail == [b"hello"], what="mail")
+    say(other, still, "still here")
+    listener.hears(still.id, "still here")
+
+
+def test_one_connection_for_subscriptions_per_worker_and_shard(cluster_set: ClusterSet, store: RedisStore) -> None:
+    needs_sharded_feed(cluster_set)
+    listener = Listener()
+    store.start(listener)
+    for session in [new_session(store) for _ in range(30)]:
+        store.subscribe(session.id)
+        say(store, session, "hello")
+        listener.hears(session.id, "hello")
+    assert [len(connections(node, "ssubscribe")) for node in cluster_set.masters()] == [1, 1, 1]
+    assert sum(len(connections(node, "subscribe")) for node in cluster_set.masters()) <= 1, "the control channel"
+
+
+def test_concurrent_appends_share_round_trips_on_each_shard(cluster_set: ClusterSet, store: RedisStore) -> None:
+    def reads(node: Node) -> int:
+        return int(node.ask("INFO", "stats")["total_reads_processed"])
+
+    sessions = [session_on(store, cluster_set, lambda node, at=at: node is at) for at in cluster_set.masters()]
+    for session in sessions:
+        say(store, session, "first")
+    before = [reads(node) for node in cluster_set.masters()]
+
+    def write(number: int) -> None:
+        for turn in range(20):
+            say(store, sessions[number % 3], f"{number} {turn}")
+
+    at_once(60, write)
+    spent = [reads(node) - had for node, had in zip(cluster_set.masters(), before, strict=True)]
+    # 400 appends each; besides what the nodes say to each other, which is not counted, and the question itself
+    assert all(one < 250 for one in spent), spent
+
+
+def test_a_lost_master_is_missed_by_its_own_sessions_only(cluster_set: ClusterSet, store: RedisStore) -> None:
+    listener = Listener()
+    store.start(listener)
+    lost = next(node for node in cluster_set.masters() if not cluster_set.has_replica(node))
+    gone = session_on(store, cluster_set, lambda node: node is lost)
+    here = session_on(store, cluster_set, lambda node: node is not lost)
+    for session in (gone, here):
+        store.subscribe(session.id)
+    lost.kill()
+    try:
+        for step in (lambda: say(store, gone, "lost"), lambda: store.load(gone.id, 1), lambda: store.record(gone.id)):
+            with pytest.raises(StoreUnavailable):
+                step()
+        say(store, here, "on we go")
+        listener.hears(here.id, "on we go")
+        assert store.load(here.id, 1)
+        store.ping()
+    finally:
+        lost.start()
+    cluster_set.heal()
+    listener.returns()
+    again = session_on(store, cluster_set, lambda node: node is lost)
+    store.subscribe(again.id)
+    say(store, again, "back")
+    listener.hears(again.id, "back")
+
+
+def test_a_replica_takes_over(cluster_set: ClusterSet, store: RedisStore) -> None:
+    listener = Listener()
+    store.start(listener)
+    lost = next(node for node in cluster_set.masters() if cluster_set.has_replica(node))
+    session = session_on(store, cluster_set, lambda node: node is lost)
+    store.subscribe(session.id)
+    with Writers(store, session.id) as writers:
+        writers.go_on()
+        lost.kill()
+        eventually(lambda: writers.failed, what="a refusal")
+        writers.go_on()
+    writers.check(lost=True)
+    listener.returns()
+    say(store, session, "after")
+    eventually(lambda: texts(listener.heard(session.id))[-1] == "after", what="the feed of the new master")
+
+
+def test_it_does_not_matter_which_nodes_the_url_names(cluster_set: ClusterSet, open_store: Any) -> None:
+    first, *_ = cluster_set.servers
+    store = redis_store(f"redis+cluster://127.0.0.1:1,127.0.0.1:{first.port}")
+    store.ping()
+    session = new_session(store)
+    say(store, session, "hello")
+    store.close()
+    nowhere = redis_store("redis+cluster://127.0.0.1:1,127.0.0.1:2", timeout=0.5)
+    with pytest.raises(StoreUnavailable):
+        nowhere.ping()
+    with pytest.raises(StoreUnavailable):
+        say(nowhere, session, "hello")
+    with pytest.raises(StoreUnavailable):
+        nowhere.subscribe(session.id)
+    nowhere.close()
