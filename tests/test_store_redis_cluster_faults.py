@@ -1,6 +1,8 @@
 """Redis Cluster: slots move and masters die in the middle of a lesson, and nothing is lost, doubled or out of order."""
 
-import threading
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,8 +11,10 @@ import pytest
 from classwaves.errors import StoreUnavailable
 from classwaves.models import SessionRecord, new_id
 from classwaves.store.redis import RedisStore
+from tests.support.gunicorn_server import ROOT
+from tests.support.processes import minimal_environ
 from tests.support.redis_sets import ClusterSet, Node, needs_sharded_feed
-from tests.support.stores import Listener, at_once, message, new_session, redis_store, say, texts
+from tests.support.stores import Listener, at_once, new_session, redis_store, say, texts
 from tests.support.waiting import eventually
 from tests.support.writers import Writers
 
@@ -89,28 +93,21 @@ def test_a_move_that_lasts_is_not_waited_for_without_end(cluster_set: ClusterSet
     assert texts(store.read(session.id, 0, 10)) == ["moved"], "what was refused is not there"
 
 
-def test_what_is_on_the_way_when_a_slot_moves_keeps_its_order(cluster_set: ClusterSet, store: RedisStore) -> None:
-    """Many at once, asked for in an order: they are sent away one batch after the other, and line up as they were."""
-    session = new_session(store)
-    source = cluster_set.owner(tag(session))
-    target = another(cluster_set, source)
-    count, started = 100, threading.Semaphore(0)
-
-    def write(number: int) -> None:
-        store.append(session.id, [message(str(number))], dedupe=str(number))
-
-    def begin() -> None:
-        for number in range(count):
-            threads.append(threading.Thread(target=write, args=(number,)))
-            threads[-1].start()
-            threading.Event().wait(0.002)  # so that they enter in this order
-        started.release()
-
-    threads: list[threading.Thread] = []
-    cluster_set.move(tag(session), target, between=begin)
-    for thread in threads:
-        thread.join()
-    assert texts(store.read(session.id, 0, 1000)) == [str(number) for number in range(count)]
+def test_what_is_on_the_way_when_a_slot_moves_keeps_its_order(cluster_set: ClusterSet) -> None:
+    """Those who are sent away line up as they were, and who comes later does not overtake them."""
+    key = f"test-{new_id(6)}"
+    source = cluster_set.owner(key)
+    command = (sys.executable, "-m", "tests.support.cluster_greenlets", cluster_set.url, key)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=minimal_environ(), **pipes) as program:
+        assert program.stdout
+        for node in (another(cluster_set, source), source, another(cluster_set, source)):
+            program.stdout.readline()
+            cluster_set.move(key, node)
+        program.stdout.readline()
+        last = program.communicate(timeout=30)[0].splitlines()[-1]
+    assert program.returncode == 0
+    assert json.loads(last) == list(range(len(json.loads(last))))
 
 
 def test_the_feed_follows_a_slot(cluster_set: ClusterSet, open_store: Callable[[], RedisStore]) -> None:
@@ -149,7 +146,7 @@ def test_concurrent_appends_share_round_trips_on_each_shard(cluster_set: Cluster
     def reads(node: Node) -> int:
         return int(node.ask("INFO", "stats")["total_reads_processed"])
 
-    sessions = [session_on(store, cluster_set, lambda node, at=at: node is at) for at in cluster_set.masters()]
+    sessions = [session_on(store, cluster_set, node.__eq__) for node in cluster_set.masters()]
     for session in sessions:
         say(store, session, "first")
     before = [reads(node) for node in cluster_set.masters()]
