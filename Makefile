@@ -54,7 +54,7 @@ test: tools lint ## linters, mypy, then every test
 	@$(PY) -m pytest $(PYTEST_FLAGS) $(ARGS)
 
 chaos: tools ## three minutes in which everything breaks while a class talks; CHAOS_RUNS=20 CHAOS_SEED=1 CHAOS_SECONDS=60
-	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -p no:xdist -s tests/test_chaos.py $(ARGS)
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -s tests/test_chaos.py $(ARGS)
 
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)
