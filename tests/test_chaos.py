@@ -281,13 +281,15 @@ def report(lesson: Lesson, verdict: Verdict, breaker: Breaker) -> str:
     witnesses = lesson.witnesses()
     connections = sum(one.connections for one in witnesses)
     refusals = sum((Counter(one.refusals) for one in witnesses), Counter())
+    reasons = Counter(data["reason"] for one in witnesses for name, data in one.events if name == "disconnect")
     rejected = Counter(error["code"] for one in witnesses for error in one.rejected.values())
     return "\n".join(
         [
             f"{len(verdict.log)} events in the log: {dict(Counter(line.event for line in verdict.log))}",
             f"{verdict.heard} heard by {len(witnesses)} clients on {connections} connections",
-            f"started again from the snapshot: {sum(verdict.restarts.values())}",
-            f"told to try again: {dict(refusals)}; refused for good: {dict(rejected)}",
+            f"connections ended by: {dict(reasons)}",
+            f"started again from the snapshot: { {name: count for name, count in verdict.restarts.items() if count} }",
+            f"told to try again: {dict(refusals - rejected)}; refused for good: {dict(rejected)}",
             *(f"{count} times in the logs: {whole}" for count, whole in lesson.fleet.tracebacks().values()),
             *(f"  {line}" for line in breaker.log),
             f"{sum(breaker.done.values())} faults survived",

@@ -1,14 +1,23 @@
-"""The application as gunicorn serves it in the chaos test, with a route that counts what the worker holds."""
+"""The application as gunicorn serves it in the chaos test, with a route that tells what the worker holds."""
 
 import os
+from typing import Any
 
 from flask import Flask
 
 from classwaves import create_app
+from classwaves.state import State
 from tests.support.counting_app import counts
 
 
 def make_app() -> Flask:
     app = create_app()
-    app.add_url_rule("/counts", view_func=lambda: {"pid": os.getpid(), **counts(app.extensions["classwaves"])})
+    app.add_url_rule("/counts", view_func=lambda: told(app.extensions["classwaves"]))
     return app
+
+
+def told(state: State) -> dict[str, Any]:
+    """The worker's pid, the names of who is connected, and counts of all else."""
+    connections = state.socketio.server.namespace_handlers["/"].connections
+    who = sorted(one.principal.display_name for one in connections.values())
+    return {"pid": os.getpid(), "who": who, "counts": counts(state)}

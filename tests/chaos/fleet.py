@@ -93,6 +93,8 @@ class Holding:
     """Connections to Redis."""
     counts: dict[str, int]
     """What :func:`tests.support.counting_app.counts` knows of."""
+    who: list[str]
+    """The names of who is connected."""
 
 
 class Fleet:
@@ -130,18 +132,18 @@ class Fleet:
 
     def holdings(self) -> dict[int, Holding]:
         """What each worker holds, by pid."""
-        counts = self._ask()
-        return {pid: self._holding(pid, counts[pid]) for pid in self.workers()}
+        told = self._ask()
+        return {pid: self._holding(pid, told[pid]) for pid in self.workers()}
 
-    def _holding(self, pid: int, counts: dict[str, int]) -> Holding:
+    def _holding(self, pid: int, told: dict[str, Any]) -> Holding:
         process = psutil.Process(pid)
         remote = [found.raddr for found in process.net_connections("tcp")]
         redis = sum(address[1:] == (self.proxy.port,) for address in remote)
-        return Holding(process.memory_info().rss, process.num_fds() - redis, redis, counts)
+        return Holding(process.memory_info().rss, process.num_fds() - redis, redis, told["counts"], told["who"])
 
-    def _ask(self) -> dict[int, dict[str, int]]:
-        """What each worker counts; which of a machine's workers answers is chance."""
-        found: dict[int, dict[str, int]] = {}
+    def _ask(self) -> dict[int, dict[str, Any]]:
+        """What each worker tells; which of a machine's workers answers is chance."""
+        found: dict[int, dict[str, Any]] = {}
         for machine in self.machines:
             for _ in range(20 * machine.workers):
                 if len(found.keys() & set(machine.worker_pids)) == machine.workers:

@@ -37,8 +37,8 @@ class Person:
 
 @dataclass
 class Witness:
-    """What one client has seen and done. Beside what the server sent, ``events`` has ``connect``, ``upgrade`` and
-    ``join`` where the client did that, and ``history`` where it had read the messages over REST."""
+    """What one client has seen and done. Beside what the server sent, ``events`` has ``connect``, ``upgrade``,
+    ``join`` and ``disconnect`` where the client did that, and ``history`` where it had read the messages over REST."""
 
     name: str
     way: str

@@ -11,7 +11,14 @@ from tests.chaos.verdict import Line
 Payload = dict[str, Any]
 
 SPEAKING = ("sendMessage", "addReaction", "removeReaction")
-STAFF_ONLY = ("muteParticipant", "removeParticipant", "setSessionMode", "updateActivity", "deleteMessage", "createGroup")
+STAFF_ONLY = (
+    "muteParticipant",
+    "removeParticipant",
+    "setSessionMode",
+    "updateActivity",
+    "deleteMessage",
+    "createGroup",
+)
 STATUSES = {
     ("created", "active"),
     ("active", "paused"),
@@ -199,7 +206,7 @@ class Rules:
     # what is somebody told who tries now?
 
     def answer(self, user: str, event: str, data: Payload) -> tuple[str, str | None]:
-        """The code of the refusal and its reason, in the contract's order of checks; ``("ok", None)`` if there is none."""
+        """The code of the refusal and its reason, in the contract's order of checks; or ``ok``."""
         if self.status == "ended":
             return "SESSION_ENDED", None
         if event == "joinSession":

@@ -140,6 +140,7 @@ class SocketIOClient:
         with self._lock:
             self._joined = False
             self._due.clear()
+            self.events.append(("disconnect", {"reason": reason}))
             if reason == self._sio.reason.SERVER_DISCONNECT:
                 self._away.set()
 

@@ -29,11 +29,12 @@ class Participant {
                                   reconnectionDelay: 100, reconnectionDelayMax: 1000 });
     this.socket.on("connect", () => {
       this.testimony.connections++;
-      this.events.push(["connect", {}]);
+      this.events.push(["connect", { at: Date.now() }]);
       this.socket.io.engine.once("upgrade", () => this.events.push(["upgrade", {}]));
       this.join();
     });
     this.socket.on("disconnect", (reason) => {
+      this.events.push(["disconnect", { reason, at: Date.now() }]);
       this.joined = false;
       if (!this.socket.active && !this.leaving) this.fault(`disconnected for good: ${reason}`);
     });
