@@ -120,7 +120,7 @@ class SocketIOClient:
         self._away.clear()
         try:
             self._sio.connect(self._url, auth={"token": self._token}, transports=WAYS[self._way], wait_timeout=5)
-        except (socketio.exceptions.ConnectionError, OSError):
+        except (socketio.exceptions.ConnectionError, OSError, ValueError):
             self._away.set()
             self._closing.wait(0.3)
 
