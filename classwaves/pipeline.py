@@ -151,6 +151,8 @@ class Pipeline:
         try:
             session_id = self._hub.find(data["sessionCode"])
             first = self._hub.store.find(session_id, context.dedupe_key)
+        except StoreUnavailable:  # nobody knows: it may have been carried out
+            raise
         except ClassWavesError:
             return None
         return stored(first, first.draft.id_field) if first else None

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
+from classwaves.models import Draft
 from tests.support.apps import AppFactory, headers_for, new_session
+from tests.support.hubs import Worker
+from tests.support.redis_server import RedisServer
+from tests.support.stores import new_session as new_stored_session
+from tests.support.stores import redis_store
 from tests.support.tabs import Classroom, Tab, open_classroom
 
 
@@ -123,3 +128,19 @@ def test_a_resumed_client_sees_its_own_message_with_the_id(classroom: Classroom)
     back = classroom.tab("Ada").join(classroom.code, {"sinceSeq": joined["seq"], "epoch": joined["epoch"]})
     (missed,) = back["missed"]
     assert (missed["data"]["clientMessageId"], missed["data"]["messageId"]) == ("m1", ack["messageId"])
+
+
+def test_while_the_store_is_away_nobody_is_refused_what_may_be_stored(redis_server: RedisServer) -> None:
+    """The answer to the first try was lost; then the sender was muted. Only the store knows."""
+    worker = Worker(redis_store(redis_server.url, timeout=0.3))
+    session = new_stored_session(worker.store)
+    ada = worker.joined(session, "ada")
+    data = {"sessionCode": session.code, "message": "hello", "clientMessageId": "m1"}
+    first = worker.send(ada, "sendMessage", data)
+    assert first["ok"]
+    muted = Draft("participantMuted", {"userId": "ada", "muted": True}, session.owner_id, bumps=("user:ada",))
+    worker.hub.view(session.id).reach(worker.store.append(session.id, [muted], dedupe="mute").seq)
+    redis_server.kill()
+    assert worker.send(ada, "sendMessage", data)["error"]["code"] == "SERVICE_UNAVAILABLE"
+    redis_server.start()
+    worker.close()
