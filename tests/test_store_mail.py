@@ -138,3 +138,17 @@ def test_redis_is_away_while_a_mailbox_opens(redis_server: RedisServer) -> None:
     assert store.send_mail("w1", b"hello")
     box.gets(b"hello")
     store.close()
+
+
+def test_a_feed_of_no_channels_keeps_its_connection(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked from time to time whether it still works, and answers otherwise than one with channels."""
+    store, box = redis_store(redis_server.url, timeout=0.1), Mailbox()
+    store.open_mailbox("w1", box)
+    store.close_mailbox("w1")
+    with redis_server.client() as client:
+        eventually(lambda: any(one["cmd"] == "ping" for one in client.client_list()), what="a ping")
+    store.open_mailbox("w1", box)
+    assert "lost Redis" not in caplog.text
+    store.close()

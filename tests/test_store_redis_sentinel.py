@@ -20,6 +20,20 @@ def store(sentinel_set: SentinelSet) -> Iterator[RedisStore]:
     opened.close()
 
 
+def test_a_master_that_was_demoted_is_left(sentinel_set: SentinelSet, store: RedisStore) -> None:
+    """It is alive, a replica now, and refuses what it is told on the connections that it has."""
+    session = new_session(store)
+    before = sentinel_set.master()
+    with Writers(store, session.id) as writers:
+        writers.go_on()
+        sentinel_set.fail_over()
+        before.ask("REPLICAOF", "127.0.0.1", sentinel_set.master().port)  # the sentinels would, in ten seconds
+        writers.go_on()
+        assert store.save_account("somebody", {"a": "b"}), "the pool has left it too"
+    writers.check(lost=True)
+    eventually(sentinel_set.seems_whole, timeout=20, what="a whole set")
+
+
 def test_a_failover_in_the_middle_of_appends(sentinel_set: SentinelSet, store: RedisStore) -> None:
     listener, mail = Listener(), list[bytes]()
     store.start(listener)
@@ -43,21 +57,6 @@ def test_a_failover_in_the_middle_of_appends(sentinel_set: SentinelSet, store: R
     eventually(lambda: listener.heard(session.id)[-1] == newest, what="the feed of the new master")
     store.append(session.id, [message("after")], dedupe="after")
     eventually(lambda: texts(listener.heard(session.id))[-1] == "after", what="the feed of the new master")
-
-
-def test_a_master_that_was_demoted_is_left(sentinel_set: SentinelSet, store: RedisStore) -> None:
-    """It is alive, a replica now, and refuses what it is told on the connections that it has."""
-    session = new_session(store)
-    before = sentinel_set.master()
-    with Writers(store, session.id) as writers:
-        writers.go_on()
-        sentinel_set.sentinels[0].ask("SENTINEL", "FAILOVER", "classroom")
-        eventually(lambda: sentinel_set.master() is not before, what="the failover")
-        before.ask("REPLICAOF", "127.0.0.1", sentinel_set.master().port)  # the sentinels would, in ten seconds
-        writers.go_on()
-        assert store.save_account("somebody", {"a": "b"}), "the pool has left it too"
-    writers.check(lost=True)
-    eventually(sentinel_set.seems_whole, timeout=20, what="a whole set")
 
 
 def test_a_sentinel_that_is_away_is_passed_over(sentinel_set: SentinelSet) -> None:

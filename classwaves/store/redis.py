@@ -472,10 +472,7 @@ class RedisStore:
 
     @guarded
     def ping(self, *, writes: bool = False) -> None:
-        if writes:
-            self._redis.set(self._key("ping"), b"", ex=60)
-        else:
-            self._servers.ping()
+        self._servers.ping(self._key("ping") if writes else "")
 
     def close(self) -> None:
         self._servers.close()

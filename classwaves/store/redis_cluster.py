@@ -30,7 +30,8 @@ class ClusterServers:
     def __init__(self, address: RedisAddress, terms: Terms) -> None:
         self._topology = Topology(address, terms)
         self.client: redis.Redis = ClusterClient(self._topology)
-        self.lane: Lane = ClusterLane(self._topology)
+        self._lane = ClusterLane(self._topology)
+        self.lane: Lane = self._lane
         feed = ClusterFeed(self._topology)
         self.feed: Channels = feed
         self.control: Channels = feed.control
@@ -45,18 +46,30 @@ class ClusterServers:
         return run
 
     def publish(self, channel: str, data: str | bytes) -> bool:
-        self._topology.load()
-        if self._topology.sharded:
-            return bool(self.lane.run("SPUBLISH", channel, data))
-        if self.lane.run("PUBLISH", channel, data):
+        if self._lane.publish(channel, data):
             return True
+        if self._topology.sharded:
+            return False
         nodes = self._topology.masters()
         # that counts those who are connected to the same node, where they are unless the slot has moved
         return any(node.ask(self._topology.terms.timeout, ("PUBSUB", "NUMSUB", channel))[0][1] for node in nodes)
 
-    def ping(self) -> None:
+    def ping(self, key: str = "") -> None:
         if b"cluster_state:ok" not in self._topology.ask(("CLUSTER", "INFO"))[0]:
             raise ClusterDownError("the cluster is down")
+        if key:
+            self._write(key)
+
+    def _write(self, key: str) -> None:
+        """One master that writes is enough: a worker can serve those who are on it."""
+        failure: RedisError = ClusterDownError("no node takes writes")
+        for node, name in self._topology.spread(key).items():
+            try:
+                node.client.set(name, b"", ex=60)
+                return
+            except RedisError as error:
+                failure = error
+        raise failure
 
     def close(self) -> None:
         self.feed.close()

@@ -9,6 +9,7 @@ is heard on all, and soonest on the same; when a slot moves, its channels may st
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import threading
 import time
@@ -22,6 +23,8 @@ from redis.exceptions import MovedError, RedisError
 from ..errors import StoreUnavailable
 from .redis_feed import Hear, RedisFeed, Subscription
 from .redis_topology import PAUSE, Node, Topology, slot_of
+
+logger = logging.getLogger(__name__)
 
 
 class ShardFeed(RedisFeed):
@@ -196,6 +199,14 @@ class ClusterFeed:
             self._mover.start()
 
     def _run(self) -> None:
+        try:
+            self._move_all()
+        except Exception:  # such as a listener's: another one begins when there is something to move
+            logger.exception("channels could not be moved")
+            with self._lock:
+                self._mover = None
+
+    def _move_all(self) -> None:
         pause, moving = PAUSE, list[Subscription]()
         while not self._closed.wait(pause):
             with contextlib.suppress(RedisError):
@@ -216,14 +227,15 @@ class ClusterFeed:
                 return
 
     def _homeless(self) -> list[Subscription]:
-        """The channels to be subscribed somewhere, which nobody hears now."""
+        """The channels to be subscribed somewhere, which nobody hears now, as far as their slots have a master."""
         with self._lock:
             doubted, self._doubted = self._doubted, set()
             for channel, (subscription, feed) in self._heard.items():
                 if feed in doubted and self._topology.peek(slot_of(channel)) is not feed.node:
                     feed.forget(channel)
                     self._heard[channel] = subscription, None
-            return [subscription for subscription, feed in self._heard.values() if feed is None]
+            homeless = [subscription for subscription, feed in self._heard.values() if feed is None]
+            return [one for one in homeless if self._topology.peek(slot_of(one.channel)) is not None]
 
     def _is_settled(self) -> bool:
         """Whether the mover is done, who then closes the feeds of nodes that are masters no more."""

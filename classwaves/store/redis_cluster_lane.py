@@ -12,14 +12,15 @@ import bisect
 import itertools
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
-from redis.exceptions import AskError, ClusterDownError, RedisError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, NoScriptError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .redis_lane import Script, evaluated
+from .redis_lane import Script, digest_of
 from .redis_topology import Node, Topology, sharded, slot_of
 
 #: What says that another node has the slot, or will have it soon.
@@ -101,27 +102,33 @@ class ClusterLane:
 
         :raises redis.RedisError: Redis refused it, was away, or did not answer in time.
         """
-        return self._run(slot_of(command[1]), hiredis.pack_command(command))
+        return self._run(slot_of(command[1]), lambda: command)
+
+    def publish(self, channel: str, data: str | bytes) -> int:
+        """Publish on a channel of its slot; how many hear it, as far as the node knows."""
+        words = "PUBLISH", "SPUBLISH"
+        return int(self._run(slot_of(channel), lambda: (words[self._topology.sharded], channel, data)))
 
     def script(self, source: str) -> Script:
         """A function of keys and arguments that runs a Lua script on the node of the first key."""
         self._topology.sources.append(source)
-        plain, own = (evaluated(self._evaluate, one) for one in (source, sharded(source)))
+        sources = source, sharded(source)
+        digests = [digest_of(one) for one in sources]
 
-        def run(keys: Any, args: Any) -> Any:
-            self._topology.load()
-            return (own if self._topology.sharded else plain)(keys, args)
+        def run(keys: Sequence[str], args: Sequence[Any]) -> Any:
+            slot = slot_of(keys[0])
+            try:
+                return self._run(slot, lambda: ("EVALSHA", digests[self._topology.sharded], len(keys), *keys, *args))
+            except NoScriptError:
+                return self._run(slot, lambda: ("EVAL", sources[self._topology.sharded], len(keys), *keys, *args))
 
         return run
-
-    def _evaluate(self, *command: Any) -> Any:
-        return self._run(slot_of(command[3]), hiredis.pack_command(command))
 
     def close(self) -> None:
         """The nodes close their lanes."""
 
-    def _run(self, slot: int, packed: bytes) -> Any:
-        self._topology.load()
+    def _run(self, slot: int, command: Callable[[], Sequence[Any]]) -> Any:
+        """The answer to a command that may depend on what the nodes are, which is not known at first."""
         deadline = time.monotonic() + self._topology.terms.timeout
         turn = _Turn(next(self._numbers))
         with self._lock:
@@ -136,7 +143,7 @@ class ClusterLane:
                 node = None
                 try:
                     node = self._topology.node(slot)
-                    return self._ask(node, line, turn, packed)
+                    return self._ask(node, line, turn, hiredis.pack_command(tuple(command())))
                 except RedisError as error:
                     self._judge(line, turn, error)
                     self._topology.consider(error, slot, node, deadline, attempt)

@@ -189,7 +189,7 @@ class RedisFeed:
             for answer in answers:
                 if isinstance(answer, redis.ResponseError):
                     self._refused(answer)
-                else:
+                elif isinstance(answer, list):  # and not the pong of a connection without channels
                     self._dispatch(*answer)
                 if time.monotonic() >= until:  # there may always be more: the sockets get their turn
                     time.sleep(0)

@@ -39,9 +39,14 @@ _ALONE = threading.Event()
 _ALONE.set()
 
 
+def digest_of(source: str) -> str:
+    """By what Redis calls a script."""
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
 def evaluated(run: Callable[..., Any], source: str) -> Script:
     """A function of keys and arguments that runs a Lua script; Redis gets the source when it has not got it."""
-    digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    digest = digest_of(source)
 
     def call(keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:

@@ -61,8 +61,8 @@ class Servers(Protocol):
     def publish(self, channel: str, data: str | bytes) -> bool:
         """Publish on a channel of ``feed``, by the lane; ``False`` if surely nobody hears it."""
 
-    def ping(self) -> None:
-        """:raises redis.RedisError: they do not answer."""
+    def ping(self, key: str = "") -> None:
+        """:raises redis.RedisError: they do not answer, or cannot write this key."""
 
     def close(self) -> None: ...
 
@@ -129,8 +129,11 @@ class OneServer:
     def publish(self, channel: str, data: str | bytes) -> bool:
         return bool(self.lane.run("PUBLISH", channel, data))
 
-    def ping(self) -> None:
-        self.client.ping()
+    def ping(self, key: str = "") -> None:
+        if key:
+            self.client.set(key, b"", ex=60)
+        else:
+            self.client.ping()
 
     def close(self) -> None:
         self.feed.close()

@@ -106,6 +106,12 @@ class Topology:
         """The master of a slot as far as it is known."""
         return self._slots[slot] if self._slots else None
 
+    def spread(self, key: str) -> dict[Node, str]:
+        """Names like this key, for one on each master, or nearly each."""
+        self.load()
+        names = [f"{key}:{number}" for number in range(8 * len(self._masters))]
+        return {node: name for name in names if (node := self.peek(slot_of(name)))}
+
     def masters(self) -> list[Node]:
         self.load()
         return self._masters

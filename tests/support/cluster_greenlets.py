@@ -13,7 +13,7 @@ import json
 import sys
 
 import gevent
-from gevent.fileobject import FileObject
+from gevent.fileobject import FileObjectThread
 
 from classwaves.redis_url import parse_redis_url
 from classwaves.store.redis_cluster import ClusterServers
@@ -27,7 +27,7 @@ def nothing() -> None: ...
 
 def main() -> None:
     servers = ClusterServers(parse_redis_url(URL), Terms(5.0, 4, nothing, nothing))
-    ended = gevent.spawn(FileObject(sys.stdin).read)
+    ended = gevent.spawn(FileObjectThread(sys.stdin).read)  # type: ignore[arg-type, call-overload]
     asking: list[gevent.Greenlet[..., object]] = []
     while not ended.ready():
         for _ in range(5):

@@ -120,6 +120,19 @@ class SentinelSet(ServerSet):
         master = self.master()
         return next(server for server in self.stores if server is not master)
 
+    def fail_over(self) -> None:
+        """Let the sentinels exchange the master for the replica, as soon as they think that it is fit."""
+        before = self.master()
+
+        def accepted() -> bool:
+            try:
+                return bool(self.sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE))
+            except redis.ResponseError:
+                return False
+
+        eventually(accepted, timeout=20, what="a fit replica")
+        eventually(lambda: self.master() is not before, 30, "another master")
+
     def _mend(self) -> None:
         """Make a former master a replica, for which the sentinels take ten seconds."""
         master = self.master()
@@ -144,7 +157,7 @@ class SentinelSet(ServerSet):
         second.ask("REPLICAOF", "127.0.0.1", first.port)
         for sentinel in self.sentinels:
             sentinel.ask("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", first.port, 2)
-            for name, value in (("down-after-milliseconds", DOWN_AFTER), ("failover-timeout", 3000)):
+            for name, value in (("down-after-milliseconds", DOWN_AFTER), ("failover-timeout", 1000)):
                 sentinel.ask("SENTINEL", "SET", SERVICE, name, value)
         eventually(self.seems_whole, timeout=20, what="the sentinels to find each other and the replica")
 

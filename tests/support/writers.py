@@ -48,7 +48,7 @@ class Writers:
     def go_on(self) -> None:
         """Wait until each of them has been acknowledged something new."""
         before = [len(acked) for acked in self.acked]
-        eventually(lambda: all(len(a) > b + 3 for a, b in zip(self.acked, before, strict=True)), what="new acks")
+        eventually(lambda: all(len(a) > b + 3 for a, b in zip(self.acked, before, strict=True)), 30, "new acks")
 
     def check(self, lost: bool = False) -> None:
         """All that was acknowledged is in the log once, in the order of its writer."""
