@@ -176,7 +176,7 @@ def everybody_is_there(lesson: Lesson) -> bool:
     return True
 
 
-def judged(lesson: Lesson) -> Verdict:
+def judged(lesson: Lesson, breaker: Breaker) -> Verdict:
     """Compare what everybody saw with the log. :raises AssertionError: with all complaints."""
     log = read_log(lesson.export(), lesson.code)
     verdict = Verdict(log, lesson.code, {lesson.teacher_id})
@@ -184,7 +184,7 @@ def judged(lesson: Lesson) -> Verdict:
     for witness in witnesses:
         for fault in witness.faults:
             verdict.complain(f"{witness.name}: {fault}")
-    verdict.look_at_log()
+    verdict.look_at_log(1 + breaker.done["kill Redis"])
     verdict.look_at_acks(witnesses)
     for witness in witnesses:
         verdict.look_at_stream(witness)
@@ -262,7 +262,7 @@ def test_a_class_survives(run: int, tmp_path: Path) -> None:
             eventually(lambda: everybody_is_there(lesson), HEALED, "everybody is there", pause=0.2)
             eventually(lambda: up_to_date(lesson), HEALED, "everybody is up to date", pause=0.2)
             watch.lap("all right")
-            verdict = eventually(lambda: judged(lesson), 10, "everybody agrees", pause=1)
+            verdict = eventually(lambda: judged(lesson, breaker), 10, "everybody agrees", pause=1)
             watch.lap("judged")
             for crowd in lesson.crowds:
                 crowd.leave()
@@ -287,7 +287,7 @@ def report(lesson: Lesson, verdict: Verdict, breaker: Breaker) -> str:
         [
             f"{len(verdict.log)} events in the log: {dict(Counter(line.event for line in verdict.log))}",
             f"{verdict.heard} heard by {len(witnesses)} clients on {connections} connections",
-            f"connections ended by: {dict(reasons)}",
+            f"epochs: {len(verdict.epochs)}; connections ended by: {dict(reasons)}",
             f"started again from the snapshot: { {name: count for name, count in verdict.restarts.items() if count} }",
             f"told to try again: {dict(refusals - rejected)}; refused for good: {dict(rejected)}",
             *(f"{count} times in the logs: {whole}" for count, whole in lesson.fleet.tracebacks().values()),

@@ -31,6 +31,7 @@ SETTINGS = {
     "CLASSWAVES_DISCONNECT_GRACE": "1",
     "CLASSWAVES_LEASE": "3",
     "CLASSWAVES_RENEW": "0.5",
+    "CLASSWAVES_DRAIN_GRACE": "6",
     "CLASSWAVES_PING_INTERVAL": "4",
     "CLASSWAVES_PING_TIMEOUT": "5",
     # what is behind a position is often read from the log, and checkpoints are often written

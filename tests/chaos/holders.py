@@ -161,3 +161,5 @@ class ChaosClient(ResumingClient):
     def _start_again(self) -> None:
         super()._start_again()
         self.events.append(("history", {"messages": list(self.held.values())}))
+        # some of it may come again as it was sent
+        self.held = {seq: {key: one[key] for key in one if key != "reactions"} for seq, one in self.held.items()}
