@@ -216,7 +216,7 @@ def test_a_dead_worker_of_the_same_machine(mortal: Pair) -> None:
     sessions = {session.sid[:8]: session for session in opened}
     assert set(sessions) == machine.doors
     os.kill(machine.worker_pids[0], signal.SIGKILL)
-    eventually(lambda: len(machine.doors - set(sessions)) == 1 and len(machine.doors) == 2, what="another worker")
+    eventually(lambda: len(machine.doors - set(sessions)) == 1 and len(machine.doors) == 2, 30, "another worker")
     for name, session in sessions.items():
         for _ in range(5):
             answer = session.post("3")

@@ -95,7 +95,9 @@ class Door:
         raise Gone
 
     def close(self) -> None:
-        """Take nothing more. What has been handed in and was not taken yet is lost."""
+        """Take nothing more. What has been handed in before is taken. May be called again."""
+        if self._sock.fileno() < 0:
+            return
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         self._on_readable()

@@ -341,6 +341,7 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         except Exception:
             logger.exception("the worker could not let all of its clients go")
         finally:
+            self.door.close()  # while there is a server to take what has been handed in
             for server in self.servers:
                 server.end_idle()
             self.alive = False
