@@ -155,7 +155,10 @@ def test_two_polls_at_once_end_it_wherever_they_are(pair: Pair, way: list[str]) 
 
 def test_requests_of_several_workers_on_one_connection(pair: Pair) -> None:
     """A proxy sends requests of many clients over each of its connections: they go where they belong, in order."""
-    sessions = [Polling(pair.a.server.port) for _ in range(8)]
+    server = pair.a.server
+    assert isinstance(server, Machine)
+    eventually(lambda: len(server.doors) == 2, 30, "both workers")
+    sessions = [Polling(server.port) for _ in range(20)]
     assert len({session.sid[:8] for session in sessions}) == 2
     with Tcp(pair.a.server.port) as tcp:
         for _ in range(2):
@@ -166,7 +169,7 @@ def test_requests_of_several_workers_on_one_connection(pair: Pair) -> None:
             assert tcp.answer().status == 200
         for session in sessions:  # not waiting for the answers
             tcp.ask("POST", session.target, body=b"3")
-        assert [tcp.answer().text for _ in sessions] == ["ok"] * 8
+        assert [tcp.answer().text for _ in sessions] == ["ok"] * 20
 
 
 def test_a_body_that_comes_slowly(pair: Pair, way: list[str]) -> None:
@@ -212,6 +215,7 @@ def test_a_dead_worker_of_the_same_machine(mortal: Pair) -> None:
     """The master starts another one; what the other one has stays."""
     machine = mortal.a.server
     assert isinstance(machine, Machine)
+    eventually(lambda: len(machine.doors) == 2, 30, "both workers")
     opened = [Polling(machine.port) for _ in range(30)]
     sessions = {session.sid[:8]: session for session in opened}
     assert set(sessions) == machine.doors
