@@ -28,11 +28,11 @@ class ClusterServers:
     """All ways to a cluster; see :class:`~classwaves.store.redis_servers.Servers`."""
 
     def __init__(self, address: RedisAddress, terms: Terms) -> None:
-        self._topology = Topology(address, terms)
-        self.client: redis.Redis = ClusterClient(self._topology)
-        self._lane = ClusterLane(self._topology)
+        self.topology = Topology(address, terms)
+        self.client: redis.Redis = ClusterClient(self.topology)
+        self._lane = ClusterLane(self.topology)
         self.lane: Lane = self._lane
-        feed = ClusterFeed(self._topology)
+        feed = ClusterFeed(self.topology)
         self.feed: Channels = feed
         self.control: Channels = feed.control
 
@@ -40,22 +40,22 @@ class ClusterServers:
         plain, own = (evaluated(self.client.execute_command, one) for one in (source, sharded(source)))
 
         def run(keys: Any, args: Any) -> Any:
-            self._topology.load()
-            return (own if self._topology.sharded else plain)(keys, args)
+            self.topology.load()
+            return (own if self.topology.sharded else plain)(keys, args)
 
         return run
 
     def publish(self, channel: str, data: str | bytes) -> bool:
         if self._lane.publish(channel, data):
             return True
-        if self._topology.sharded:
+        if self.topology.sharded:
             return False
-        nodes = self._topology.masters()
+        nodes = self.topology.masters()
         # that counts those who are connected to the same node, where they are unless the slot has moved
-        return any(node.ask(self._topology.terms.timeout, ("PUBSUB", "NUMSUB", channel))[0][1] for node in nodes)
+        return any(node.ask(self.topology.terms.timeout, ("PUBSUB", "NUMSUB", channel))[0][1] for node in nodes)
 
     def ping(self, key: str = "") -> None:
-        if b"cluster_state:ok" not in self._topology.ask(("CLUSTER", "INFO"))[0]:
+        if b"cluster_state:ok" not in self.topology.ask(("CLUSTER", "INFO"))[0]:
             raise ClusterDownError("the cluster is down")
         if key:
             self._write(key)
@@ -63,7 +63,7 @@ class ClusterServers:
     def _write(self, key: str) -> None:
         """One master that writes is enough: a worker can serve those who are on it."""
         failure: RedisError = ClusterDownError("no node takes writes")
-        for node, name in self._topology.spread(key).items():
+        for node, name in self.topology.spread(key).items():
             try:
                 node.client.set(name, b"", ex=60)
                 return
@@ -73,7 +73,7 @@ class ClusterServers:
 
     def close(self) -> None:
         self.feed.close()
-        self._topology.close()
+        self.topology.close()
 
 
 class ClusterClient(redis.Redis):

@@ -133,7 +133,7 @@ class Topology:
             if self._asked_at + PAUSE > noticed:
                 return
             with contextlib.suppress(RedisError, OSError):
-                self._learn_map(*self.ask(("CLUSTER", "SLOTS"), ("INFO", "server")))
+                self._learn_map(*self.ask(("CLUSTER", "SLOTS"), ("HELLO",)))
             self._asked_at = time.monotonic()
 
     def ask(self, *commands: tuple[str, ...]) -> list[Any]:
@@ -152,21 +152,21 @@ class Topology:
             return answers
         raise error
 
-    def _learn_map(self, ranges: list[Any], info: bytes) -> None:
+    def _learn_map(self, ranges: list[Any], hello: list[Any]) -> None:
         slots: list[Node | None] = [None] * 16384
         for first, last, (host, port, *_), *_ in ranges:
             place = (host.decode() if host else self._told_by[0], port)
             slots[first : last + 1] = [self._node(place)] * (last + 1 - first)
         masters = list(dict.fromkeys(node for node in slots if node))
         if not self._slots:
-            self.sharded = all(_major(one) >= 7 for one in [info, *self._infos(masters)])
+            self.sharded = all(_major(one) >= 7 for one in [hello, *self._hellos(masters)])
             self.sources[:] = [sharded(source) for source in self.sources] if self.sharded else self.sources
         self._slots, self._masters = slots, masters
 
-    def _infos(self, nodes: list[Node]) -> Iterator[bytes]:
+    def _hellos(self, nodes: list[Node]) -> Iterator[list[Any]]:
         for node in nodes:
             with contextlib.suppress(RedisError, OSError):  # one that is away is taken for the others' like
-                yield node.ask(self.terms.timeout / 4, ("INFO", "server"))[0]
+                yield node.ask(self.terms.timeout / 4, ("HELLO",))[0]
 
     # what errors say
 
@@ -240,5 +240,7 @@ def sharded(source: str) -> str:
     return source.replace("redis.call('PUBLISH'", "redis.pcall('SPUBLISH'")
 
 
-def _major(info: bytes) -> int:
-    return int(info.partition(b"redis_version:")[2].partition(b".")[0] or 0)
+def _major(hello: list[Any]) -> int:
+    """The first number of a server's version, from its answer to HELLO, which every user may ask."""
+    version: bytes = dict(zip(hello[::2], hello[1::2], strict=True))[b"version"]
+    return int(version.split(b".")[0])

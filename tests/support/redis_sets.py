@@ -210,7 +210,7 @@ class ClusterSet(ServerSet):
         between()
         while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
             source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-        for server in (target, source, *self.masters()):
+        for server in dict.fromkeys([target, source, *self.masters()]):  # told twice, one sends its subscribers away
             server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
 
     def is_whole(self) -> bool:
