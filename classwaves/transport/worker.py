@@ -328,7 +328,9 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         self._begin_to_drain("SIGTERM")
 
     def _begin_to_drain(self, why: str) -> None:
-        if not self.draining:
+        if not self.servers:  # still starting
+            self.alive = False
+        elif not self.draining:
             self.draining = True
             gevent.spawn(self._drain, why)  # a signal's handler must not wait
 
