@@ -56,14 +56,18 @@ class Flight:
     """Events of one connection that wait for the store together.
 
     All of them name the fences that the first one named. So if one is refused because a fence has moved, those after it
-    are refused too, and none overtakes another.
+    are refused too; they are tried again in their order, and none overtakes another.
     """
 
     session_id: str
     fences: dict[str, int]
-    open: int = 0
+    #: the numbers of those under way, in the order in which they boarded
+    open: list[int] = field(default_factory=list)
+    boarded: int = 0
     stale: bool = False
     idle: threading.Event = field(default_factory=threading.Event)
+    #: set when the next one has landed; made by who waits for it
+    landed: threading.Event | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -97,14 +101,30 @@ class Connection:
         """Another event waits for the store from now on, until :meth:`land`."""
         if self.flight is None:
             self.flight = Flight(session_id, fences)
-        self.flight.open += 1
+        self.flight.boarded += 1
+        self.flight.open.append(self.flight.boarded)
         return self.flight
 
-    def land(self) -> None:
+    def await_turn(self, number: int) -> None:
+        """Wait until all that boarded before this one have landed. Called with ``lock`` held, which they may need."""
+        flight = self.flight
+        assert flight is not None  # noqa: S101 - for the type checker
+        while flight.open[0] != number:
+            landed = flight.landed = flight.landed or threading.Event()
+            self.lock.release()
+            try:
+                landed.wait()
+            finally:
+                self.lock.acquire()
+
+    def land(self, number: int) -> None:
         """An event in flight has ended."""
         flight = self.flight
         assert flight is not None  # noqa: S101 - for the type checker
-        flight.open -= 1
+        flight.open.remove(number)
+        landed, flight.landed = flight.landed, None
+        if landed is not None:
+            landed.set()
         if not flight.open:
             self.flight = None
             flight.idle.set()

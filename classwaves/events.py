@@ -140,6 +140,7 @@ class Context:
     _live: LiveSession | None = None
     _fences: dict[str, int] | None = None
     _flight: Flight | None = None
+    _number: int = 0  # in the flight
 
     @property
     def principal(self) -> Principal:
@@ -247,6 +248,7 @@ class Context:
         if not together:
             return store.append(self.live.id, drafts, dedupe=self.dedupe_key, fences=self.fences, unseat=unseat)
         self._flight = connection.board(self.live.id, self.fences)
+        self._number = self._flight.boarded
         self.hub.emitter.let_next(connection.eio_sid)  # it begins when this greenlet waits, behind this append
         connection.lock.release()
         try:
@@ -256,11 +258,13 @@ class Context:
             raise
         finally:
             connection.lock.acquire()
+            if self._flight.stale:  # who gets the lock first is chance
+                connection.await_turn(self._number)
 
     def end(self) -> None:
         """The event has its answer."""
         if self._flight is not None:
-            self.connection.land()
+            self.connection.land(self._number)
 
 
 def entry_fences(live: LiveSession, principal: Principal) -> dict[str, int]:
