@@ -268,7 +268,7 @@ def walk(log: list[Line], teacher: str, requests: list[Request]) -> list[str]:
 
 def compare_acks(log: list[Line], requests: list[Request]) -> list[str]:
     """What is wrong with the acks of one user, in the order in which they sent."""
-    complaints, last = list[str](), 0
+    complaints, last, earlier = list[str](), 0, ""
     for request in requests:
         assert request.ack is not None
         if request.told[0] != "ok" or "seq" not in request.ack:
@@ -280,8 +280,8 @@ def compare_acks(log: list[Line], requests: list[Request]) -> list[str]:
         elif not request.before < seq <= request.after:
             complaints.append(f"{request} is not stored in its time")
         elif seq <= last:
-            complaints.append(f"{request} is stored before what was sent before it, at {last}")
-        last = seq
+            complaints.append(f"{request} is stored before what was sent before it: {earlier}")
+        last, earlier = seq, str(request)
     return complaints
 
 

@@ -1,6 +1,7 @@
 """The application as gunicorn serves it in the chaos test, with a route that tells what the worker holds."""
 
 import os
+import threading
 from typing import Any
 
 from flask import Flask
@@ -17,7 +18,8 @@ def make_app() -> Flask:
 
 
 def told(state: State) -> dict[str, Any]:
-    """The worker's pid, the names of who is connected, and counts of all else."""
+    """The worker's pid, the names of who is connected and of its threads, and counts of all else."""
     connections = state.socketio.server.namespace_handlers["/"].connections
     who = sorted(one.principal.display_name for one in connections.values())
-    return {"pid": os.getpid(), "who": who, "counts": counts(state)}
+    threads = sorted(thread.name for thread in threading.enumerate())
+    return {"pid": os.getpid(), "who": who, "threads": threads, "counts": counts(state)}

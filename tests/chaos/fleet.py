@@ -96,6 +96,8 @@ class Holding:
     """What :func:`tests.support.counting_app.counts` knows of."""
     who: list[str]
     """The names of who is connected."""
+    threads: list[str]
+    """The names of its threads, which are greenlets."""
 
 
 class Fleet:
@@ -140,7 +142,9 @@ class Fleet:
         process = psutil.Process(pid)
         remote = [found.raddr for found in process.net_connections("tcp")]
         redis = sum(address[1:] == (self.proxy.port,) for address in remote)
-        return Holding(process.memory_info().rss, process.num_fds() - redis, redis, told["counts"], told["who"])
+        return Holding(
+            process.memory_info().rss, process.num_fds() - redis, redis, told["counts"], told["who"], told["threads"]
+        )
 
     def _ask(self) -> dict[int, dict[str, Any]]:
         """What each worker tells; which of a machine's workers answers is chance."""

@@ -65,6 +65,8 @@ class State:
     left: int
     unacked: list[str]
     seq: int
+    more: str = ""
+    """What else may explain why it is not ready."""
 
 
 class Crowd(Protocol):
@@ -166,7 +168,14 @@ class PythonCrowd:
 
     def states(self) -> list[State]:
         return [
-            State(one.name, one.in_session, self._left[one.name], list(one.unacked_ids), one.seq)
+            State(
+                one.name,
+                one.in_session,
+                self._left[one.name],
+                list(one.unacked_ids),
+                one.seq,
+                "" if one.in_session else repr(one),
+            )
             for one in self._clients
         ]
 

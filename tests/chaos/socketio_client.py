@@ -57,6 +57,7 @@ class SocketIOClient:
         self._due: dict[str, float] = {}  # what to send again if nothing is heard of it until then
         self._closing, self._away = threading.Event(), threading.Event()
         self._away.set()
+        self._stranded = 0  # how often it was found so
         self._sio = OrderlyClient(
             reconnection_delay=0.1, reconnection_delay_max=1, handle_sigint=False, request_timeout=5
         )
@@ -77,6 +78,10 @@ class SocketIOClient:
     @property
     def user_id(self) -> str:
         return self._user_id
+
+    def __repr__(self) -> str:
+        sio = self._sio
+        return f"{self.name}: {sio.connected=} {sio.eio.state=} {sio._reconnect_task=} {self._joined=} {self._due=}"
 
     @property
     def unacked_ids(self) -> list[str]:
@@ -107,13 +112,22 @@ class SocketIOClient:
     def _run(self) -> None:
         """Connect, and after that look after what is due; the rest happens in the client's own threads."""
         while not self._closing.is_set():
-            if self._away.is_set():
+            if self._away.is_set() or self._is_stranded():
                 self._connect()
             self._closing.wait(0.05)
             with self._lock:
                 for what in [what for what, moment in self._due.items() if moment <= time.monotonic()]:
                     del self._due[what]
                     self._send_again(what)
+
+    def _is_stranded(self) -> bool:
+        """Whether the client takes itself for connected, and is not: it was closed while it connected."""
+        lost = self._sio.connected and self._sio.eio.state == "disconnected" and not self._sio._reconnect_task
+        self._stranded = self._stranded + 1 if lost else 0
+        if self._stranded < 20:  # for a second
+            return False
+        self._sio.connected, self._joined, self._stranded = False, False, 0
+        return True
 
     def _connect(self) -> None:
         """Connect for the first time, and again where the client does not do so by itself: after a packet CLOSE."""
