@@ -36,7 +36,8 @@ def counts(state: State) -> dict[str, Any]:
     return {
         "greenlets": greenlets - len(server.eio.turns._parked),
         "timers": len(server.eio.wheel),
-        "threads": threading.active_count(),
+        # not those that stand for greenlets which have logged something and wait for work now
+        "threads": sum(not isinstance(one, threading._DummyThread) for one in threading.enumerate()),
         "transports": len(server.eio.sockets),
         "environs": len(server.environ),
         "half packets": len(server._binary_packet),
