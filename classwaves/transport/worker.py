@@ -343,10 +343,10 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         except Exception:
             logger.exception("the worker could not let all of its clients go")
         finally:
+            self.alive = False  # gunicorn's loop looks once a second
             self.door.close()  # while there is a server to take what has been handed in
             for server in self.servers:
                 server.end_idle()
-            self.alive = False
 
     def _let_go(self) -> None:
         """Drain the applications, and see to those whom nobody else accepts."""
