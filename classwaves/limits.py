@@ -61,6 +61,12 @@ class RateLimits:
         except Exception as error:  # the storage is Redis, and away
             raise StoreUnavailable from error
 
+    def close(self) -> None:
+        """Let go of the connections to Redis."""
+        if self._redis is not None:
+            self._redis.storage.storage.close()  # type: ignore[attr-defined]
+            self._redis = None
+
     def _shared(self) -> FixedWindowRateLimiter:
         """The limiter over all workers, made when it is first needed: a cluster's asks the cluster for its nodes."""
         if self._settings.store_kind != "redis":

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.request import urlopen
 
 import pytest
@@ -70,24 +71,27 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_set").url)
 
 
-def limits(url: str) -> RateLimits:
+@contextmanager
+def limits(url: str) -> Iterator[RateLimits]:
     settings = {**TEST_KEYS, "REDIS_URL": url, "CLASSWAVES_LOGIN_NAME_RATE": "3/minute"}
-    return RateLimits(Settings.load(settings | {"CLASSWAVES_REDIS_PREFIX": f"test-{new_id(6)}"}, {}))
+    made = RateLimits(Settings.load(settings | {"CLASSWAVES_REDIS_PREFIX": f"test-{new_id(6)}"}, {}))
+    yield made
+    made.close()
 
 
 def test_rates_are_counted_there(url: str) -> None:
-    made = limits(url)
-    for _ in range(3):
-        made.hit("login_name", "ann")
-    with pytest.raises(ClassWavesError, match="RATE_LIMIT"):
-        made.hit("login_name", "ann")
-    made.hit("login_name", "bob")
+    with limits(url) as made:
+        for _ in range(3):
+            made.hit("login_name", "ann")
+        with pytest.raises(ClassWavesError, match="RATE_LIMIT"):
+            made.hit("login_name", "ann")
+        made.hit("login_name", "bob")
 
 
 @pytest.mark.parametrize("url", ["redis+cluster://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/0/m"])
 def test_rates_cannot_be_counted_while_it_is_away(url: str) -> None:
-    with pytest.raises(StoreUnavailable):
-        limits(url).hit("login_name", "ann")
+    with limits(url) as made, pytest.raises(StoreUnavailable):
+        made.hit("login_name", "ann")
 
 
 @pytest.fixture
@@ -123,4 +127,5 @@ def test_a_class_meets_there(school: School, url: str) -> None:
     finally:
         heard.set()
         emitting.join()
+        emitter.redis.close()
     assert "Traceback" not in school.server.log()

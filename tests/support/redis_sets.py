@@ -274,8 +274,17 @@ def cluster_set(cluster_process: ClusterSet) -> ClusterSet:
     return cluster_process
 
 
+def version_of(servers: ServerSet) -> str:
+    """Return the version of the Redis that the tests use."""
+    return str(servers.servers[0].ask("INFO", "server")["redis_version"])
+
+
+def has_sharded_feed(servers: ClusterSet) -> bool:
+    """Whether the servers have sharded pub/sub."""
+    return int(version_of(servers).split(".")[0]) >= 7
+
+
 def needs_sharded_feed(servers: ClusterSet) -> None:
     """Skip a test, aloud, where the servers have no sharded pub/sub."""
-    version = servers.servers[0].ask("INFO", "server")["redis_version"]
-    if int(version.split(".")[0]) < 7:
-        pytest.skip(f"sharded pub/sub needs Redis 7; this is {version}")
+    if not has_sharded_feed(servers):
+        pytest.skip(f"sharded pub/sub needs Redis 7; this is {version_of(servers)}")
