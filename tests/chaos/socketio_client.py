@@ -121,11 +121,15 @@ class SocketIOClient:
                     self._send_again(what)
 
     def _is_stranded(self) -> bool:
-        """Whether the client takes itself for connected, and is not: it was closed while it connected."""
-        lost = self._sio.connected and self._sio.eio.state == "disconnected" and not self._sio._reconnect_task
-        self._stranded = self._stranded + 1 if lost else 0
-        if self._stranded < 20:  # for a second
+        """Whether the client takes itself for connected, and is not, or the other way round: it was closed, or got no
+        answer, while it connected."""
+        below, above = self._sio.eio.state == "connected", self._sio.connected
+        self._stranded = self._stranded + 1 if above != below and not self._sio._reconnect_task else 0
+        if self._stranded < (20 if above else 200):  # for a second, or longer than it may wait for the answer
             return False
+        if below:
+            with contextlib.suppress(Exception):
+                self._sio.eio.disconnect(abort=True)
         self._sio.connected, self._joined, self._stranded = False, False, 0
         return True
 
