@@ -37,6 +37,7 @@ class State:
     def close(self) -> None:
         """Stop the threads of this application and close its store."""
         self.hub.close()
+        self.limits.close()
 
 
 def current_state() -> State:
