@@ -18,7 +18,7 @@ LAYERS = [
     "transport.engine",
     "redis_url",
     "settings",
-    "origins limits scheduler replica ring throttle captions payloads",
+    "origins limits scheduler replica ring throttle captions payloads erasure",
     "store.base",
     "store.memory store.redis_wire",
     "store.redis_feed store.redis_lane",
