@@ -1,7 +1,7 @@
 """What is left of an entry when its user's names and texts are erased. Pure: no I/O, no clock.
 
-Imports only models. The entry keeps its place, its time, its event and its audience, so that order and counts stay; ids,
-numbers and the names of states stay too, and whatever is not known to be one of these goes.
+Imports only models. The entry keeps its place, its time, its event and its audience, so that order and counts stay;
+ids, numbers and the names of states stay too, and whatever is not known to be one of these goes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ NOBODY = "Erased user"
 #: Keys of payloads whose values say nothing of a person: ids end with ``Id``, ``Ids`` or ``By`` and stay as well.
 #: Titles of sessions and names of groups are the class's, and are in the entries of everybody who enters one.
 PLAIN = frozenset(
-    "action activityType change groupName emoji language members mimeType mode previousStatus record role settings status"
-    " title type".split()
+    ("action", "activityType", "change", "emoji", "groupName", "language", "members", "mimeType", "mode")
+    + ("previousStatus", "record", "role", "settings", "status", "title", "type")
 )
 _ID_ENDINGS = ("Id", "Ids", "By")
 #: Made by their client of whatever it liked, and of no use when the texts are gone.
@@ -27,7 +27,7 @@ _OWN_KEYS = frozenset(("clientMessageId", "clientFileId", "clientId"))
 
 
 def belongs_to(entry: Entry, user_id: str) -> bool:
-    """Whether an entry is of what a user said, wrote or was called: a caption is its speaker's, whoever published it."""
+    """Whether an entry has a user's words or name in it: a caption is its speaker's, whoever published it."""
     data = entry.draft.data
     if "speakerId" in data:
         return bool(data["speakerId"] == user_id)
