@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .connections import Connection, Emitter, Silence
-from .errors import ClassWavesError, StoreUnavailable
+from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
 from .scheduler import Scheduler
@@ -35,6 +35,8 @@ WITNESS, LOOK_AGAIN = 5.0, 0.25
 
 #: How long the ends of sockets are gathered before the store is told of them, in seconds.
 GATHER = 0.05
+#: How often a seat is tried to be taken again when its user was muted or removed meanwhile.
+TRIES = 5
 
 
 class _Slot:
@@ -401,14 +403,26 @@ class Hub:
                 self.store.serve(name, live.id)
 
     def _sit_down(self, connection: Connection, live: LiveSession) -> None:
+        """Take a seat that was held before, unless its user was removed meanwhile, here or elsewhere."""
         who = connection.principal
-        name, role = who.display_name, who.participant_role
-        try:
-            self.store.join(live.id, self.seat(connection), display_name=name, role=role, fences={}, capacity=None)
-        except StoreUnavailable:
-            raise
-        except ClassWavesError:
-            logger.info("a session that is served here is gone")
+        name, role, fence = who.display_name, who.participant_role, f"user:{who.user_id}"
+        for _ in range(TRIES):
+            with live.lock:
+                if connection.sid not in live.members:
+                    return
+                fences = {fence: live.replica.fence(fence)}
+            try:
+                seat = self.seat(connection)
+                self.store.join(live.id, seat, display_name=name, role=role, fences=fences, capacity=None)
+            except StaleFence:
+                live.catch_up()
+            except StoreUnavailable:
+                raise
+            except ClassWavesError:
+                logger.info("a session that is served here is gone")
+                return
+            else:
+                return
 
     def _compare_positions(self) -> None:
         """A wake-up may get lost; one pipelined read finds out."""

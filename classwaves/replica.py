@@ -16,7 +16,7 @@ from typing import Any
 from .models import TRANSCRIBER, Entry, Participant, SessionRecord
 
 #: Raise it when the fold of any event changes: checkpoints of another version are ignored.
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 Fold = Callable[["Replica", Entry], None]
 #: event -> what it changes, the session's own first and then each feature's

@@ -64,6 +64,17 @@ def test_a_new_run_takes_another_answer_with_the_same_client_id(quiz: Quiz) -> N
     assert quiz.answers() == {"ada": "new"}
 
 
+def test_a_repeat_has_its_first_answer_while_another_activity_is_the_current_one(quiz: Quiz) -> None:
+    """The first answer may have been lost, and it may take a while until the client is back."""
+    ada = quiz.room.joined("Ada")
+    quiz.step("started")
+    first = quiz.answer(ada, "mine")
+    quiz.step("completed")
+    assert quiz.answer(ada, "mine") == first
+    quiz.step("started", activity_id="q2")
+    assert quiz.answer(ada, "mine") == first
+
+
 def test_an_activity_that_goes_on_after_its_end_keeps_its_answers(quiz: Quiz) -> None:
     ada = quiz.room.joined("Ada")
     quiz.step("started")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from classwaves.models import Draft, Entry
-from classwaves.replica import FOLDS, Replica
+from classwaves.replica import FOLD_VERSION, FOLDS, Replica
 from classwaves.store.base import Limits
 from tests.support.apps import API, AppFactory, bearer, headers_for, new_session, step
 from tests.support.hubs import GatedStore, Sockets, Worker, enter, open_live, principal
@@ -350,7 +350,20 @@ def test_who_was_removed_on_another_worker_does_nothing_after(two: list[Worker],
         answer = there.send(ann, event, {**about, **LAST_WORDS[event], **more})
     assert removed["ok"]
     assert answer["error"]["code"] == "NOT_IN_SESSION"
-    assert here.store.positions([session.id]) == {session.id: removed["seq"]}
+    assert here.store.read(session.id, removed["seq"], 10) == []
+
+
+def test_who_was_removed_on_another_worker_does_not_sit_down_again(two: list[Worker]) -> None:
+    """A worker that lost its lease, or is new, takes the seats of its sockets again."""
+    here, there = two
+    session = store_session(here.store)
+    teacher, ann = here.joined(session, "teacher", "teacher"), there.joined(session, "ann")
+    with ann.seats[session.id].lock:  # whatever the feed brings waits
+        removed = here.send(teacher, "removeParticipant", {"sessionCode": session.code, "userId": "ann"})
+        there.hub._reclaim()
+    assert here.store.read(session.id, removed["seq"], 10) == []
+    loaded = here.store.load(session.id, FOLD_VERSION)
+    assert loaded and loaded.statuses.keys() == {"teacher"}
 
 
 def test_nobody_speaks_over_a_removal(two: list[Worker]) -> None:

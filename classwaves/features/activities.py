@@ -26,6 +26,9 @@ FENCE = "activity"
 #: How many bytes of responses a snapshot has at the most; all of them are in the export.
 SNAPSHOT_BYTES = 262_144
 
+#: Of how many activities a session remembers the run, so that a late repeat of a response finds its first answer.
+RUNS = 1000
+
 #: from -> to; the activity that there was before it was started has no state.
 STEPS = {
     "": {"started"},
@@ -54,13 +57,18 @@ class ResponseSchema(StoredEvent):
 
 @fold("activityUpdate")
 def _update(replica: Replica, entry: Entry) -> None:
-    """The activity as it is now, and ``run``: the seq with which it began, without responses."""
+    """The activity as it is now, and ``run``: the seq with which it began, without responses; so of earlier ones."""
     before = replica.state.get("activity") or {}
     if before.get("activityId") == entry.draft.data["activityId"]:
         kept = {"run": before["run"], "responses": before["responses"]}
     else:
         kept = {"run": entry.seq, "responses": {}}
     replica.state["activity"] = {**entry.draft.data, **kept}
+    runs = replica.state.setdefault("runs", {})
+    runs.pop(entry.draft.data["activityId"], None)  # the newest is the last
+    runs[entry.draft.data["activityId"]] = kept["run"]
+    if len(runs) > RUNS:
+        del runs[next(iter(runs))]
 
 
 @fold("activityResponse")
@@ -187,8 +195,7 @@ def _conflict(message: str, running: Mapping[str, Any]) -> ClassWavesError:
 
 def _response_key(replica: Replica, data: Mapping[str, Any]) -> str:
     """``clientId`` counts for one run of an activity: what is answered anew is another response."""
-    activity = replica.state.get("activity") or {}
-    run = activity["run"] if activity.get("activityId") == data["activityId"] else 0
+    run = replica.state.get("runs", {}).get(data["activityId"], 0)
     return f"{data['activityId']}\0{run}\0{data['clientId']}"
 
 
