@@ -1,9 +1,10 @@
 """The fold: what a classroom session is, computed from its events. Pure: no I/O, no clock, no Flask.
 
-Imports only models. A replica is a function of the log's prefix: folding a checkpoint and the tail after it gives what
-folding from the start gives, on every worker. The fold accepts any log; what its prefix makes meaningless changes
-nothing. A feature adds its own state and folds with :func:`fold`, shows it to joiners with :func:`snapshot`, and says
-with :func:`view` what of an event is only known, or only told to some, when it is delivered.
+Imports models and what stands for an erased name. A replica is a function of the log's prefix: folding a checkpoint and
+the tail after it gives what folding from the start gives, on every worker. The fold accepts any log; what its prefix
+makes meaningless changes nothing. A feature adds its own state and folds with :func:`fold`, shows it to joiners with
+:func:`snapshot`, says with :func:`view` what of an event is only known, or only told to some, when it is delivered, and
+takes out with :func:`erases` what a user had written.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from .erasure import NOBODY
 from .models import TRANSCRIBER, Entry, Participant, SessionRecord
 
 #: Raise it when the fold of any event changes: checkpoints of another version are ignored.
@@ -59,6 +61,19 @@ def snapshot(key: str) -> Callable[[Snapshot], Snapshot]:
         return function
 
     return register
+
+
+Eraser = Callable[["Replica", str], None]
+ERASERS: list[Eraser] = []
+
+
+def erases(function: Eraser) -> Eraser:
+    """Register what takes a user's names and texts out of a feature's state.
+
+    It leaves what folding the log leaves after :func:`classwaves.erasure.erased` was applied to its entries.
+    """
+    ERASERS.append(function)
+    return function
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +153,15 @@ class Replica:
     def fence(self, name: str) -> int:
         """The value that an append relying on this fence must name."""
         return self.fences.get(name, 0)
+
+    def erase(self, user_id: str) -> None:
+        """Take a user's names and texts out, as if they had never been in the log."""
+        if user_id in self.known:
+            self.known[user_id][0] = NOBODY
+        if present := self.participants.get(user_id):
+            self.participants[user_id] = replace(present, display_name=NOBODY)
+        for function in ERASERS:
+            function(self, user_id)
 
     def dump(self) -> str:
         """The replica as text, for a checkpoint."""

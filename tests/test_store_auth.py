@@ -144,7 +144,7 @@ def hearing(store: Store, listener: Listener) -> None:
 
 def test_an_account_is_kept_once(store: Store) -> None:
     assert store.account("ann") is None
-    account = {"user_id": "u1", "display_name": "Ann \N{SEEDLING}", "role": "teacher", "password": "scrypt:1$x"}
+    account = {"userId": "u1", "displayName": "Ann \N{SEEDLING}", "role": "teacher", "password": "scrypt:1$x"}
     assert store.save_account("ann", account)
     assert not store.save_account("ann", {**account, "password": "mine"})
     assert store.save_account("ann", account), "a repeat after a lost answer"
@@ -153,14 +153,14 @@ def test_an_account_is_kept_once(store: Store) -> None:
 
 
 def test_of_many_who_want_a_name_one_gets_it(store: Store) -> None:
-    assert sum(at_once(8, lambda number: store.save_account("ann", {"user_id": str(number)}))) == 1
+    assert sum(at_once(8, lambda number: store.save_account("ann", {"userId": str(number)}))) == 1
 
 
 def test_what_is_done_to_an_account_outside_does_not_change_it(store: Store) -> None:
-    account = {"role": "student"}
+    account = {"userId": "u1", "role": "student"}
     store.save_account("ann", account)
     account["role"] = "admin"
     got = store.account("ann")
-    assert got == {"role": "student"}
+    assert got == {"userId": "u1", "role": "student"}
     got["role"] = "admin"
-    assert store.account("ann") == {"role": "student"}
+    assert store.account("ann") == {"userId": "u1", "role": "student"}

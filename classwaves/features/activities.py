@@ -11,12 +11,13 @@ from typing import Any
 from marshmallow import validate
 
 from .. import codec
+from ..erasure import erased_payload
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..live import LiveSession, follows
 from ..models import Entry
 from ..payloads import Json, JsonObject, StoredEvent, Text, identifier, position
-from ..replica import Replica, fold, snapshot, view
+from ..replica import Replica, erases, fold, snapshot, view
 
 activities = Feature("activities")
 
@@ -78,6 +79,16 @@ def _respond(replica: Replica, entry: Entry) -> None:
     if activity and activity["activityId"] == entry.draft.data["activityId"]:
         activity["responses"].pop(entry.draft.author, None)  # the newest is the last
         activity["responses"][entry.draft.author] = entry.draft.data["data"]
+
+
+@erases
+def _forget(replica: Replica, user_id: str) -> None:
+    """Whoever was the last to update the activity, its data is theirs."""
+    activity = replica.state.get("activity") or {"responses": {}}
+    if user_id in activity["responses"]:
+        activity["responses"][user_id] = erased_payload({"data": activity["responses"][user_id]})["data"]
+    if activity.get("updatedBy") == user_id and "data" in activity:
+        activity["data"] = {}
 
 
 @view("activityUpdate", by_role=True)

@@ -72,6 +72,21 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """How a session's log is rewritten, see :meth:`Store.rewrite`.
+
+    :param entry: what is to be in an entry's place: another draft, or the same object.
+    :param checkpoint: the same for the text of a checkpoint of the fold ``version``; those of other folds are dropped.
+    :param forget: dedupe keys that begin with this are forgotten.
+    """
+
+    entry: Callable[[Entry], Entry]
+    checkpoint: Callable[[str], str]
+    version: int
+    forget: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """One connection of a user in a session; ``connection`` is ``worker:socket`` and unique among all workers."""
 
@@ -174,6 +189,12 @@ class Store(Protocol):
     def new_epoch(self, session_id: str, old: str) -> str:
         """Start another numbering if ``old`` is still the current one; the current one is returned."""
 
+    def rewrite(self, session_id: str, edit: Edit) -> int:
+        """Put other entries in the places of some, and start another numbering, so that nobody goes on with the old.
+
+        :returns: how many entries are others now; 0 also if there is no such session, or nothing to change.
+        """
+
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
         """Say that a session is whole, for who knew it before the store was started anew: it has their newest entry.
 
@@ -256,11 +277,17 @@ class Store(Protocol):
     def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
         """Those of these auth sessions that are gone."""
 
+    def auths_of(self, user_id: str) -> list[str]:
+        """The ids of a user's auth sessions; some of them may be gone."""
+
     # accounts of the built-in authenticator
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
         """Keep a new account; ``False`` if another one has the name."""
 
     def account(self, username: str) -> dict[str, str] | None: ...
+
+    def drop_accounts(self, user_id: str) -> int:
+        """Let go of the accounts of a user; how many there were."""
 
     # feed and life
     def start(self, feed: Feed) -> None:

@@ -21,6 +21,7 @@ from .base import (
     Appended,
     Checkpoint,
     Clock,
+    Edit,
     Feed,
     Limits,
     Loaded,
@@ -257,6 +258,26 @@ class MemoryStore:
                 self.publish(session_id, {"reset": session.epoch})
             return session.epoch
 
+    def rewrite(self, session_id: str, edit: Edit) -> int:
+        with self._lock:
+            session = self._held(session_id)
+            if session is None:
+                return 0
+            entries = [edit.entry(entry) for entry in session.entries]
+            changed = sum(new is not old for new, old in zip(entries, session.entries, strict=True))
+            before = session.checkpoints.get(edit.version)
+            after = replace(before, body=edit.checkpoint(before.body)) if before else None
+            keys = [key for key in session.dedupe if key.startswith(edit.forget)]
+            if not changed and before == after and not keys:
+                return 0
+            session.entries = entries
+            session.checkpoints = {edit.version: after} if after else {}
+            for key in keys:
+                del session.dedupe[key]
+            session.epoch = new_id(6)
+            self.publish(session_id, {"reset": session.epoch})
+            return changed
+
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
         with self._lock:
             return self._session(session_id).epoch == epoch and newest in self.read(session_id, newest.seq - 1, 1)
@@ -421,6 +442,10 @@ class MemoryStore:
     def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
         return {auth_id for auth_id in auth_ids if self.auth(auth_id) is None}
 
+    def auths_of(self, user_id: str) -> list[str]:
+        with self._lock:
+            return [auth.id for auth, _, _ in self._auths.values() if auth.user_id == user_id]
+
     # accounts
 
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
@@ -431,6 +456,13 @@ class MemoryStore:
         with self._lock:
             kept = self._accounts.get(username)
             return dict(kept) if kept is not None else None
+
+    def drop_accounts(self, user_id: str) -> int:
+        with self._lock:
+            theirs = [name for name, kept in self._accounts.items() if kept["userId"] == user_id]
+            for name in theirs:
+                del self._accounts[name]
+            return len(theirs)
 
     # feed and life
 

@@ -22,6 +22,7 @@ from .base import (
     CONTROL,
     Appended,
     Checkpoint,
+    Edit,
     Feed,
     Limits,
     Loaded,
@@ -34,6 +35,7 @@ from .base import (
     participant_fact,
 )
 from .redis_cluster import ClusterServers
+from .redis_rewrite import Rewriting
 from .redis_servers import OneServer, Servers, Terms
 
 logger = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class RedisStore:
         self._append, self._presence, self._cursor = (lane(_script(name)) for name in ("append", "presence", "cursor"))
         self._load, self._checkpoint = pool(_script("run", "load")), pool(_script("checkpoint"))
         self._epoch, self._vouch = pool(_script("run", "epoch")), pool(_script("run", "vouch"))
+        self._rewrite = pool(_script("rewrite"))
         self._create = pool((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
         self._login, self._rotate = (pool((LUA / f"{name}.lua").read_text()) for name in ("login", "rotate"))
 
@@ -257,6 +260,29 @@ class RedisStore:
         return str(_answer(self._epoch(keys, [old, new_id(6)]))[1].decode())
 
     @guarded
+    def rewrite(self, session_id: str, edit: Edit) -> int:
+        keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
+
+        def run(other: str, args: Sequence[Any]) -> Any:
+            return self._rewrite([*keys, *self._of(session_id, other)], args)
+
+        def standing(version: int) -> tuple[str | None, int, str]:
+            meta, checkpoints, seqs = self._of(session_id, "meta", "checkpoints", "checkpoint-seqs")
+            with self._redis.pipeline() as pipe:
+                pipe.hget(meta, "epoch")
+                pipe.hget(seqs, str(version))
+                pipe.hget(checkpoints, str(version))
+                epoch, seq, body = pipe.execute()
+            return self._text(epoch), int(seq or 0), self._text(body) or ""
+
+        changed = Rewriting(run, functools.partial(self.read, session_id), standing, edit)()
+        dedupe = self._of(session_id, "dedupe")[0]
+        start = edit.forget.encode()
+        if keys := [key for key, _ in self._redis.zscan_iter(dedupe, count=1000) if key.startswith(start)]:
+            self._redis.zrem(dedupe, *keys)
+        return changed or 0
+
+    @guarded
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
         answer = self._vouch(self._log_keys(session_id), [epoch, newest.seq, newest.time])
         return bool(_answer(answer)[0] == b"ok")
@@ -381,6 +407,17 @@ class RedisStore:
     def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
         args = [_dump(auth.to_dict()), refresh_id, int(seconds * 1000)]
         self._login([self._key("auth", auth.id)], args)
+        self._note_auth(auth.id, auth.user_id, seconds)
+
+    def _note_auth(self, auth_id: str, user_id: str, seconds: float) -> None:
+        """Keep whose auth session it is, as long as the newest of theirs may last."""
+        mine, now = self._key("auths", user_id), self._now()
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zremrangebyscore(mine, "-inf", now)
+            pipe.zadd(mine, {auth_id: now + int(seconds * 1000)}, gt=True)
+            pipe.zrange(mine, -1, -1, withscores=True)
+            last = pipe.execute()[-1]
+        self._redis.pexpireat(mine, int(last[0][1]) + 1)
 
     @guarded
     def auth(self, auth_id: str) -> AuthSession | None:
@@ -392,6 +429,8 @@ class RedisStore:
         answer = self._rotate([self._key("auth", auth_id)], [old, new, int(seconds * 1000)])
         if answer == b"reused":
             self.end_auth(auth_id)
+        elif answer == b"ok" and (auth := self.auth(auth_id)):
+            self._note_auth(auth_id, auth.user_id, seconds)
         return bool(answer == b"ok")
 
     @guarded
@@ -407,17 +446,34 @@ class RedisStore:
             found = pipe.execute()
         return {auth_id for auth_id, there in zip(auth_ids, found, strict=True) if not there}
 
+    @guarded
+    def auths_of(self, user_id: str) -> list[str]:
+        found = cast("list[bytes]", self._redis.zrange(self._key("auths", user_id), 0, -1))
+        return [auth_id.decode() for auth_id in found]
+
     # accounts
 
     @guarded
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
         key, text = self._key("account", username), _dump(dict(account))
+        # first, so that there is no account without it; that it names others' accounts too does no harm
+        self._redis.sadd(self._key("accounts-of", account["userId"]), username)
         return bool(self._redis.set(key, text, nx=True)) or self._text(self._redis.get(key)) == text
 
     @guarded
     def account(self, username: str) -> dict[str, str] | None:
         text = cast("bytes | None", self._redis.get(self._key("account", username)))
         return json.loads(text) if text else None
+
+    @guarded
+    def drop_accounts(self, user_id: str) -> int:
+        index = self._key("accounts-of", user_id)
+        named = [name.decode() for name in cast("set[bytes]", self._redis.smembers(index))]
+        theirs = [name for name in named if (kept := self.account(name)) and kept["userId"] == user_id]
+        for username in theirs:
+            self._redis.delete(self._key("account", username))
+        self._redis.delete(index)
+        return len(theirs)
 
     # feed and life
 
