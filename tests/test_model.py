@@ -6,7 +6,7 @@ worker, one folded anew from the whole log, and the snapshots for a student and 
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from classwaves import lifecycle
+from classwaves.erasure import erased
 from classwaves.errors import ClassWavesError
 from classwaves.live import LiveSession
 from classwaves.models import DEFAULT_SESSION_SETTINGS, Entry
@@ -1065,6 +1066,18 @@ class Classroom(RuleBasedStateMachine):
         for sid in self.connections:
             self.send(sid, "leaveSession", self.session.code)
         until(lambda: same([live.id for live in self.lives()], []))
+        log = self.workers[0].store.read(self.session.id, 0, 1_000_000)
+        for user in ("sam", "carl", "olga"):  # to erase before folding is to erase after it
+            replica = folded_from(log)
+            replica.erase(user)
+            assert replica.dump() == folded_from(erased(entry, user) for entry in log).dump()
+
+
+def folded_from(entries: Iterable[Entry]) -> Replica:
+    replica = Replica()
+    for entry in entries:
+        replica.apply(entry)
+    return replica
 
 
 def same(found: object, wanted: object) -> bool:
