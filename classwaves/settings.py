@@ -150,6 +150,7 @@ class Settings:
     secret_key: str = setting("SECRET_KEY", "", str, "Flask's own key; required, 32 bytes or more")
     demo: bool = setting("CLASSWAVES_DEMO", False, _flag, "demo users, a demo session, keys of its own, a page at /")
     state_dir: str = setting("CLASSWAVES_STATE_DIR", "", str, "where demo mode keeps its keys; default: the XDG place")
+    data_dir: str = setting("CLASSWAVES_DATA_DIR", "", str, "where what lasts is kept; default: the XDG place for data")
     origins: tuple[str, ...] = setting(
         "CLASSWAVES_ORIGINS", (), _words, "origins of pages that may connect, besides the server's own; comma separated"
     )
@@ -313,6 +314,12 @@ class Settings:
         if self.store != "auto":
             return self.store
         return "redis" if self.redis_url else "memory"
+
+    @property
+    def data_folder(self) -> Path:
+        """Where what lasts is kept: outside the repository, by default ``$XDG_DATA_HOME/classwaves``."""
+        default = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "classwaves"
+        return Path(self.data_dir) if self.data_dir else default
 
     @property
     def bind(self) -> str:

@@ -250,3 +250,11 @@ def test_demo_mode_without_a_place_for_its_keys_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="CLASSWAVES_STATE_DIR"):
         Settings.load({"CLASSWAVES_DEMO": True, "CLASSWAVES_STATE_DIR": str(tmp_path / "file")}, {})
+
+
+def test_what_lasts_has_a_place_of_its_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(CLASSWAVES_DATA_DIR=str(tmp_path)).data_folder == tmp_path
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert load().data_folder == tmp_path / "xdg" / "classwaves"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert load().data_folder == Path.home() / ".local" / "share" / "classwaves"
