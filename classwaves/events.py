@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from marshmallow import Schema
@@ -26,6 +26,12 @@ from .store.base import Appended, Seat
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
+Finder = Callable[[Hub, dict[str, Any]], str]
+
+
+def by_code(hub: Hub, data: dict[str, Any]) -> str:
+    """The id of the session that a payload names by its ``sessionCode``."""
+    return hub.find(data["sessionCode"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,9 @@ class Event:
     :param key: makes what stands for a ``clientMessageId`` that is not given, for this event alone.
     :param overlaps: while its append is under way, the next event of the same client may begin, if it overlaps too.
         For events that clients send in bursts. Their order in the log stays.
+    :param finds: makes the id of the session of a payload that has no ``sessionCode``.
+    :param rate: the rate limit under which it counts.
+    :param max_bytes: how large it may be, if that is not what all events may be.
     """
 
     name: str
@@ -56,6 +65,9 @@ class Event:
     exclusive: bool = False
     key: Key | None = None
     overlaps: bool = False
+    finds: Finder = by_code
+    rate: str = "event"
+    max_bytes: int | None = None
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +104,9 @@ class Feature:
         exclusive: bool = False,
         key: Key | None = None,
         overlaps: bool = False,
+        finds: Finder = by_code,
+        rate: str = "event",
+        max_bytes: int | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
 
@@ -103,9 +118,8 @@ class Feature:
             raise RuntimeError(f"{name}: allow={allow!r} is not a rule; the rules are {', '.join(RULES)}")
 
         def register(handler: Handler) -> Handler:
-            self.events.append(
-                Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
-            )
+            event = Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
+            self.events.append(replace(event, finds=finds, rate=rate, max_bytes=max_bytes))
             return handler
 
         return register

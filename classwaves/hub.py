@@ -1,7 +1,7 @@
 """All sessions on this worker: opened with the first participant here, dropped after the last, kept right meanwhile.
 
-Imports errors, models, store, live and scheduler. It is the feed's listener and the worker's voice among the others:
-its lease, the departures of its sockets, the settling of what dead workers left.
+Imports errors, models, store, files, live and scheduler. It is the feed's listener and the worker's voice among the
+others: its lease, the departures of its sockets, the settling of what dead workers left.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
+from .files import Files
 from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
 from .scheduler import Scheduler
@@ -70,6 +71,7 @@ class Hub:
         self.emitter = emitter
         self.settings = settings
         self.scheduler = Scheduler()
+        self.files = Files(store, settings)
         self.worker = new_id(9)
         self._on_auth_ended = on_auth_ended
         self._connections = connections
@@ -98,9 +100,11 @@ class Hub:
         self.scheduler.every(settings.renew, self._settle_others)
         self.scheduler.every(settings.auth_check, self._check_auths)
         self.scheduler.every(3600, self._touch)
+        self.files.start(self.scheduler)
 
     def close(self) -> None:
         self.scheduler.close()
+        self.files.close()
         self.store.close()
 
     # mail between workers

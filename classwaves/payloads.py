@@ -45,6 +45,25 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+class AnyText(fields.String):
+    """A string of whatever characters; what uses it makes something safe of it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if isinstance(value, bytes):
+            raise self.make_error("invalid")
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        return text
+
+
+class Binary(fields.Field[bytes]):
+    """Bytes, which Socket.IO carries as an attachment."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
+        if not isinstance(value, bytes):
+            raise ValidationError("Not binary.")
+        return value
+
+
 class Flag(fields.Boolean):
     """``true`` or ``false``, and nothing that could be read as one of them, such as 1."""
 

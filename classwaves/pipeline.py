@@ -67,12 +67,13 @@ class Pipeline:
         return {"ok": False, "error": body}
 
     def _run(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any] | None:
-        if connection.packet_bytes > self._hub.settings.max_event_bytes:
-            raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": self._hub.settings.max_event_bytes})
+        event = self.events.get(name) if isinstance(name, str) else None
+        most = event.max_bytes if event and event.max_bytes else self._hub.settings.max_event_bytes
+        if connection.packet_bytes > most:
+            raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": most})
         if connection.principal.expires_at <= time.time():
             raise ClassWavesError("TOKEN_EXPIRED")
-        self._limits.hit("event", connection.principal.user_id)
-        event = self.events.get(name) if isinstance(name, str) else None
+        self._limits.hit(event.rate if event else "event", connection.principal.user_id)
         if event is None:
             raise ClassWavesError("UNKNOWN_EVENT")
         try:
@@ -97,7 +98,7 @@ class Pipeline:
         if event.allow == CONNECTED:
             return event.handler(context, data)
         try:
-            context._live = self._joined(connection, data["sessionCode"])
+            context._live = self._joined(connection, event.finds(self._hub, data))
             return self._attempt(context, data)
         except ClassWavesError as error:
             # who may not act any more is still told what came of a request that was carried out
@@ -134,13 +135,12 @@ class Pipeline:
         finally:
             live.turn.release()
 
-    def _joined(self, connection: Connection, code: str) -> LiveSession:
+    def _joined(self, connection: Connection, session_id: str) -> LiveSession:
         """The live session that this socket has joined.
 
         :raises ClassWavesError: ``SESSION_NOT_FOUND``, ``SESSION_ENDED`` (also for who has not joined),
             ``NOT_IN_SESSION``.
         """
-        session_id = self._hub.find(code)
         live = connection.seats.get(session_id)
         if live is not None and connection.sid in live.members:
             return live
@@ -149,7 +149,7 @@ class Pipeline:
 
     def _first_answer(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            session_id = self._hub.find(data["sessionCode"])
+            session_id = context.event.finds(self._hub, data)
             first = self._hub.store.find(session_id, context.dedupe_key)
         except StoreUnavailable:  # nobody knows: it may have been carried out
             raise

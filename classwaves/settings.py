@@ -10,6 +10,7 @@ import difflib
 import json
 import math
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -122,6 +123,21 @@ def _rate(value: Any) -> str:
     return str(value)
 
 
+def _file_place(value: Any) -> str:
+    text = str(value)
+    if text.startswith("s3://") and not text.removeprefix("s3://").partition("/")[0]:
+        raise ValueError("names no bucket: give s3://BUCKET or s3://BUCKET/PREFIX")
+    return text
+
+
+def _mime_patterns(value: Any) -> tuple[str, ...]:
+    patterns = tuple(word.lower() for word in _words(value))
+    for pattern in patterns:
+        if not re.fullmatch(r"[a-z0-9.+*-]+/[a-z0-9.+*-]+", pattern):
+            raise ValueError("is a list of MIME types such as image/*,application/pdf")
+    return patterns
+
+
 def setting(name: str, default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
     return dataclasses.field(default=default, metadata={"name": name, "read": read, "meaning": meaning})
 
@@ -214,6 +230,31 @@ class Settings:
     max_response_bytes: int = setting(
         "CLASSWAVES_MAX_RESPONSE_BYTES", 8192, _positive(int), "`data` of one response to an activity"
     )
+    files: str = setting(
+        "CLASSWAVES_FILES",
+        "",
+        _file_place,
+        "where shared files are kept: a folder, `s3://BUCKET/PREFIX`, or `none`: none are shared. Default: the folder "
+        "`files` in CLASSWAVES_DATA_DIR, or a temporary one if the store is in memory",
+    )
+    max_file_bytes: int = setting("CLASSWAVES_MAX_FILE_BYTES", 50_000_000, _positive(int), "size of one shared file")
+    session_file_bytes: int = setting(
+        "CLASSWAVES_SESSION_FILE_BYTES", 1_000_000_000, _positive(int), "size of all shared files of a session"
+    )
+    session_files: int = setting("CLASSWAVES_SESSION_FILES", 200, _positive(int), "shared files of a session")
+    session_uploads: int = setting(
+        "CLASSWAVES_SESSION_UPLOADS", 100, _positive(int), "uploads of a session that may be under way at once"
+    )
+    user_uploads: int = setting("CLASSWAVES_USER_UPLOADS", 5, _positive(int), "those of one user in a session")
+    upload_timeout: float = setting(
+        "CLASSWAVES_UPLOAD_TIMEOUT", 600.0, _positive(float), "an upload that nothing comes of for so long is given up"
+    )
+    file_types: tuple[str, ...] = setting(
+        "CLASSWAVES_FILE_TYPES",
+        ("*/*",),
+        _mime_patterns,
+        "types of files that may be shared, comma separated, such as `image/*,application/pdf`",
+    )
     lease: float = setting("CLASSWAVES_LEASE", 30.0, _positive(float), "a worker not heard of for so long is dead")
     renew: float = setting("CLASSWAVES_RENEW", 10.0, _positive(float), "how often a worker renews its lease")
     auth_check: float = setting(
@@ -251,6 +292,9 @@ class Settings:
     connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
     read_rate: str = setting("CLASSWAVES_READ_RATE", "30/second;600/minute", _rate, "REST reads of sessions per user")
     event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
+    chunk_rate: str = setting(
+        "CLASSWAVES_CHUNK_RATE", "50/second;1000/minute", _rate, "chunks of files per user, 256 KiB each at the most"
+    )
 
     @classmethod
     def load(cls, config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

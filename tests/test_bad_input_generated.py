@@ -134,7 +134,8 @@ def test_an_unknown_field(pair: Pair, name: str) -> None:
 @pytest.mark.parametrize("name", OBJECTS)
 def test_what_is_no_object(pair: Pair, name: str) -> None:
     right = payload(EVENTS[name], {"sessionCode": pair[0].code})
-    bad = [(), (None,), *((value,) for value in NO_OBJECT), (right, right), (right, None), ([right],), (right,) * 1000]
+    bad = [(), (None,), *((value,) for value in NO_OBJECT), (right, right), (right, None), ([right],)]
+    bad.append((right,) * (9 if any(isinstance(value, bytes) for value in right.values()) else 1000))
     refused_all(pair, name, bad, "_schema")
 
 

@@ -21,11 +21,12 @@ from classwaves import ClassWaves, Context
 from classwaves.errors import ClassWavesError
 from classwaves.events import Event, Feature
 from classwaves.features import FEATURES
+from classwaves.files import session_of
 from classwaves.payloads import SessionEvent, StoredEvent
 from classwaves.rules import CONNECTED, RULES
 from tests.support.apps import API, headers_for, state_of
 from tests.support.gunicorn_server import TEST_KEYS
-from tests.support.payloads import arguments, payload
+from tests.support.payloads import VALUES, arguments, payload
 from tests.support.tabs import Tab, open_classroom
 
 HERE = "tests/test_permission_matrix.py"
@@ -128,6 +129,10 @@ def _to_its_group(who: Who, situation: Situation) -> Refusal | None:
     return None if who.staff or who in (LEADER, MEMBER, MUTED) else forbidden("otherGroup")
 
 
+def _to_the_sender(who: Who, situation: Situation) -> Refusal | None:
+    return None if who is OWNER else forbidden("notOwner")
+
+
 def _join(who: Who, situation: Situation) -> Refusal | None:
     if situation.status == "ended":
         return "SESSION_ENDED", None
@@ -140,6 +145,10 @@ DECIDED: dict[tuple[str, str], Verdict] = {
     ("typing", "groupId"): _to_its_group,
     ("lowerHand", "userId"): lambda who, situation: None if who.staff else forbidden("notStaff"),
     ("setGroupReady", ""): lambda who, situation: None if who.staff or who is LEADER else forbidden("notLeader"),
+    ("fileChunk", ""): _to_the_sender,
+    ("fileComplete", ""): _to_the_sender,
+    ("fileCancel", ""): _to_the_sender,
+    ("removeFile", ""): lambda who, situation: None if who.staff else forbidden("notOwner"),
     ("updateActivity", ""): lambda who, situation: (
         None if situation.status == "active" else ("SESSION_NOT_ACTIVE", None)
     ),
@@ -172,6 +181,11 @@ CONTRACT = {
     "stopTranscription": "captioner",
     "fetchHistory": "participant, reads",
     "fetchTranscript": "participant, reads",
+    "fileStart": "speaker",
+    "fileChunk": "speaker",
+    "fileComplete": "speaker",
+    "fileCancel": "participant",
+    "removeFile": "participant",
     "deleteMessage": "staff",
     "removeParticipant": "staff",
     "muteParticipant": "staff",
@@ -281,7 +295,10 @@ class Stage:
                 self._classroom.step(step)
 
     def _do(self, event: str, **body: Any) -> dict[str, Any]:
-        ack = self._chair.ask(event, {"sessionCode": self._code, **body})
+        return self._ask(event, sessionCode=self._code, **body)
+
+    def _ask(self, event: str, **body: Any) -> dict[str, Any]:
+        ack = self._chair.ask(event, body)
         assert ack["ok"], (event, ack)
         return ack
 
@@ -300,6 +317,22 @@ class Stage:
             self._classroom.joined(name)
             self._values["userId"] = name.lower()
         self._values["messageId"] = self._do("sendMessage", message="look")["messageId"]
+        self._keep_files(now)
+
+    def _keep_files(self, now: dict[str, Any]) -> None:
+        """A file that the owner has shared, and one that is whole, and not yet shared."""
+        if self._values.get("removeFile.fileId") not in [file["fileId"] for file in now["files"]]:
+            self._values["removeFile.fileId"] = self._upload()
+            self._ask("fileComplete", fileId=self._values["removeFile.fileId"])
+        upload = self._values.get("fileId")
+        if upload is None or not state_of(self.app).store.upload(session_of(upload), upload):
+            self._values["fileId"] = self._upload()
+
+    def _upload(self) -> str:
+        sent = {name: VALUES[name] for name in ("fileName", "mimeType", "size", "sha256")}
+        file_id: str = self._do("fileStart", clientFileId=f"of the chair {next(self._numbers)}", **sent)["fileId"]
+        self._ask("fileChunk", fileId=file_id, index=0, data=VALUES["fileChunk.data"])
+        return file_id
 
     def _keep_group(self, groups: dict[str, Any], key: str, members: list[str]) -> None:
         group_id, leader = self._values.get(key), members[0]
@@ -312,7 +345,7 @@ class Stage:
     def arguments(self, event: Event, option: str) -> tuple[Any, ...]:
         """Return what a client sends that has the right to."""
         number = next(self._numbers)
-        fresh = {"clientId": f"client-{number}", "segmentId": f"segment-{number}"}
+        fresh = {"clientId": f"client-{number}", "clientFileId": f"file-{number}", "segmentId": f"segment-{number}"}
         return arguments(event, payload(event, {**self._values, **fresh}, *filter(None, [option])))
 
     def state(self) -> dict[str, Any]:
@@ -330,7 +363,7 @@ class Stage:
 def check(stage: Stage, event: Event, option: str, who: Who) -> None:
     """Let somebody send an event, and see that what comes of it is what must."""
     refusal = expected(event, option, who, stage.situation)
-    if refusal is None:
+    if refusal is None or (event.name, option) in DECIDED:
         stage.mend()
     tab, args, before = stage.tabs[who], stage.arguments(event, option), stage.state()
     stage.drain()

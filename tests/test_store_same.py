@@ -13,7 +13,7 @@ from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.store import MemoryStore
 from classwaves.store.base import STATUSES, Appended, Checkpoint, Limits, Loaded, Store
 from tests.support.redis_server import RedisServer
-from tests.support.stores import LONG, Listener, created, join, login, message, redis_store, seat
+from tests.support.stores import LONG, ROOM, Listener, created, join, login, message, redis_store, seat, upload
 from tests.support.waiting import eventually
 
 LIMITS = Limits(log_entries=6, log_bytes=10_000_000, dedupe_keys=4)
@@ -22,6 +22,7 @@ NUMBERS = st.integers(0, 12)
 KEYS = st.sampled_from("abcdefgh")
 SESSIONS = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2])
 USERS = st.sampled_from(["ann", "bob", 'cid"/\N{SEEDLING}'])
+FILES = st.builds("{1} of {0}".format, USERS, KEYS)
 SEATS = st.builds(seat, USERS, st.sampled_from("12"))
 FENCES: st.SearchStrategy[dict[str, int]] = (
     st.just({})
@@ -52,6 +53,11 @@ STEPS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "leave": (SESSIONS, SEATS),
     "vanish": (SESSIONS, SEATS),
     "expire_absent": (SESSIONS, st.sampled_from([0, LONG])),
+    "begin_upload": (SESSIONS, USERS, KEYS, st.sampled_from([0, 40, 400]), FENCES),
+    "advance_upload": (SESSIONS, FILES, st.integers(0, 2)),
+    "seal_upload": (SESSIONS, FILES, st.sampled_from(["sealed", "checked"])),
+    "end_upload": (SESSIONS, FILES, st.booleans()),
+    "idle_uploads": (SESSIONS, st.sampled_from([0, LONG])),
     "save_auth": (KEYS,),
     "rotate_refresh": (KEYS, KEYS),
     "end_auth": (),
@@ -64,6 +70,15 @@ AREAS = {
     "log": ("append", "append", "append", "find", "read", "read_back", "load"),
     "checkpoints": ("append", "append", "checkpoint", "checkpoint", "new_epoch", "load", "read"),
     "presence": ("join", "join", "set_status", "leave", "vanish", "expire_absent", "load"),
+    "uploads": (
+        "begin_upload",
+        "begin_upload",
+        "begin_upload",
+        "advance_upload",
+        "seal_upload",
+        "end_upload",
+        "idle_uploads",
+    ),
     "logins": ("save_auth", "rotate_refresh", "rotate_refresh", "end_auth", "auth", "account"),
     "all": tuple(STEPS),
 }
@@ -164,6 +179,13 @@ class Side:
                 return self.epoch(store.new_epoch(session.id, self.current(session) if right else "wrong"))
             case "join", *rest:
                 return join(store, session, *rest)
+            case "begin_upload", user, key, size, fences:
+                begun = store.begin_upload(session.id, upload(user, key, size), ROOM, fences)
+                return begun, sorted(store.uploads(session.id), key=lambda one: one.id)
+            case "end_upload", file_id, only_open:
+                return store.end_upload(session.id, file_id, only_open=only_open), store.upload(session.id, file_id)
+            case "idle_uploads", older_than:
+                return sorted(store.end_idle_uploads(session.id, older_than)), store.uploads(session.id) == []
         return getattr(store, name)(session.id, *arguments)
 
     def heard(self, session: SessionRecord) -> tuple[list[Any], list[Any]]:

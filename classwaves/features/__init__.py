@@ -6,6 +6,7 @@ from ..events import Feature
 from .activities import activities
 from .attendance import attendance
 from .chat import chat
+from .files import files
 from .groups import groups
 from .hands import hands
 from .history import history
@@ -27,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     activities,
     hands,
     transcription,
+    files,
     history,
     moderation,
     attendance,

@@ -49,9 +49,22 @@ def _find(code: str, who: Principal | None = None) -> str:
 
 def readable(code: str) -> LiveSession:
     """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
+    current_state().limits.hit("read", principal().user_id)
+    return _open_to_reader(current_state().hub.view(_find(code, principal())))
+
+
+def readable_id(session_id: str, unknown: str) -> LiveSession:
+    """The same by its id. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``; ``unknown``: there is no such session."""
+    current_state().limits.hit("read", principal().user_id)
+    try:
+        live = current_state().hub.view(session_id)
+    except ClassWavesError as error:
+        raise ClassWavesError(unknown) if error.code == "SESSION_NOT_FOUND" else error from None
+    return _open_to_reader(live)
+
+
+def _open_to_reader(live: LiveSession) -> LiveSession:
     who = principal()
-    current_state().limits.hit("read", who.user_id)
-    live = current_state().hub.view(_find(code, who))
     belongs = who.user_id in live.replica.known or who.auth.guest_of == live.id
     if not (live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)):
         raise ClassWavesError("SESSION_ACCESS_DENIED")

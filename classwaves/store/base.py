@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .. import codec
+from ..errors import ClassWavesError
 from ..models import AuthSession, Draft, Entry, SessionRecord
 
 #: The channel that all workers hear: auth sessions that ended.
@@ -100,6 +101,36 @@ class PresenceResult:
 
     status: str
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is on its way: what its sender said of it, and how much has come.
+
+    :param client_id: the sender's own id of it.
+    :param next_index: the chunk that is to come next.
+    :param stage: ``open``; ``sealed``: nothing more comes, it is being looked at; ``checked``: it is as it should be.
+    """
+
+    id: str
+    user_id: str
+    client_id: str
+    name: str
+    mime_type: str
+    size: int
+    sha256: str
+    next_index: int = 0
+    stage: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more files, and bytes, a session may have, uploads under way included; and how many uploads at once."""
+
+    files: int
+    bytes: int
+    uploads: int
+    own_uploads: int
 
 
 class Feed(Protocol):
@@ -211,6 +242,34 @@ class Store(Protocol):
 
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
         """The newest seq of each session that exists."""
+
+    # files on their way
+    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
+        """Note a file that is to come; if its user has begun one with the same ``client_id``, that one is returned.
+
+        :raises StaleFence: a fence has moved since.
+        :raises ClassWavesError: ``FILE_REJECTED``, with ``files``, ``quota`` or ``uploads`` as the reason: there is no
+            room; ``SESSION_NOT_FOUND``.
+        """
+
+    def upload(self, session_id: str, file_id: str) -> Upload | None: ...
+
+    def uploads(self, session_id: str) -> list[Upload]: ...
+
+    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
+        """Note that the chunk ``index`` has come, if it is the next one; ``None`` if there is no such upload."""
+
+    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
+        """Let nothing more come; ``None`` if there is no such upload."""
+
+    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
+        """Forget an upload; ``False`` if there is none, or it is sealed and only an open one is to end."""
+
+    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
+        """Forget the uploads of which nothing has come for so long, in seconds, and return their ids."""
+
+    def due_uploads(self, older_than: float) -> list[str]:
+        """Sessions in which there may be such an upload."""
 
     # presence
     def join(
@@ -356,6 +415,16 @@ def decode_entry(seq: int, epoch: str, time: int, body: str | bytes) -> Entry:
         id_field=data.get("i", ""),
     )
     return Entry(seq, epoch, time, draft, len(body))
+
+
+def no_room(reason: str) -> ClassWavesError:
+    """The refusal of a file for which there is no room."""
+    messages = {
+        "files": "The session has as many files as it may have",
+        "quota": "The session's files would take more than they may",
+        "uploads": "Too many uploads are under way",
+    }
+    return ClassWavesError("FILE_REJECTED", messages[reason], details={"reason": reason})
 
 
 def participant_fact(user_id: str, change: str, **data: str) -> Draft:

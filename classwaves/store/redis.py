@@ -27,11 +27,14 @@ from .base import (
     Limits,
     Loaded,
     PresenceResult,
+    Room,
     Seat,
+    Upload,
     cursor_news,
     decode_entry,
     encode_draft,
     most_present,
+    no_room,
     participant_fact,
 )
 from .redis_cluster import ClusterServers
@@ -46,6 +49,9 @@ LUA = Path(__file__).parent / "lua"
 
 #: The last parts of the keys of a session's log, in the order in which ``common.lua`` takes them.
 LOG_KEYS = ("meta", "log", "fences", "dedupe", "roster", "feed")
+
+#: What of an upload does not change.
+UPLOAD_FIELDS = ("user_id", "client_id", "name", "mime_type", "size", "sha256")
 
 
 def guarded(
@@ -98,6 +104,7 @@ class RedisStore:
         self._redis, self._lane = servers.client, servers.lane
         lane, pool = servers.lane.script, servers.script
         self._append, self._presence, self._cursor = (lane(_script(name)) for name in ("append", "presence", "cursor"))
+        self._upload = lane(_script("upload"))
         self._load, self._checkpoint = pool(_script("run", "load")), pool(_script("checkpoint"))
         self._epoch, self._vouch = pool(_script("run", "epoch")), pool(_script("run", "vouch"))
         self._rewrite = pool(_script("rewrite"))
@@ -186,7 +193,11 @@ class RedisStore:
 
     @guarded
     def expire(self, record: SessionRecord, seconds: float) -> None:
-        keys = [*self._log_keys(record.id)[:-1], *self._checkpoint_keys(record.id), *self._of(record.id, "cursors")]
+        keys = [
+            *self._log_keys(record.id)[:-1],
+            *self._checkpoint_keys(record.id),
+            *self._of(record.id, "cursors", "uploads"),
+        ]
         if self.session_id(record.code) == record.id:  # and not another session's by now
             keys.append(self._key("code", record.code))
         with self._redis.pipeline(transaction=False) as pipe:
@@ -300,6 +311,67 @@ class RedisStore:
                 pipe.hget(self._of(session_id, "meta")[0], "seq")
             seqs: list[Any] = pipe.execute()
         return {session_id: int(seq) for session_id, seq in zip(session_ids, seqs, strict=True) if seq is not None}
+
+    # files on their way
+
+    @guarded
+    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
+        fixed = {name: getattr(upload, name) for name in UPLOAD_FIELDS}
+        args = ["begin", *_fence_args(fences), upload.id, _dump(fixed)]
+        answer = _answer(self._step_upload(session_id, [*args, room.files, room.bytes, room.uploads, room.own_uploads]))
+        if answer[0] == b"room":
+            raise no_room(answer[1].decode())
+        self._lane.run("ZADD", self._key("uploading"), "NX", answer[2].split(b" ")[1], session_id)
+        return _upload(answer[1], answer[2])
+
+    def _step_upload(self, session_id: str, args: list[Any]) -> Any:
+        return self._upload([*self._log_keys(session_id), *self._of(session_id, "uploads")], args)
+
+    @guarded
+    def upload(self, session_id: str, file_id: str) -> Upload | None:
+        text = self._redis.hget(self._of(session_id, "uploads")[0], file_id)
+        return _upload(file_id.encode(), cast("bytes", text)) if text else None
+
+    @guarded
+    def uploads(self, session_id: str) -> list[Upload]:
+        found = cast("dict[bytes, bytes]", self._redis.hgetall(self._of(session_id, "uploads")[0]))
+        return [_upload(file_id, text) for file_id, text in found.items()]
+
+    @guarded
+    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
+        return _moved(self._step_upload(session_id, ["advance", file_id, index]))
+
+    @guarded
+    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
+        return _moved(self._step_upload(session_id, ["seal", file_id, stage]))
+
+    @guarded
+    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
+        return bool(self._step_upload(session_id, ["end", file_id, int(only_open)])[0] == b"ok")
+
+    @guarded
+    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
+        step = ["idle", int(older_than * 1000)]
+        ended, oldest = self._end_idle(session_id, step)
+        if not oldest:
+            self._redis.zrem(self._key("uploading"), session_id)
+            more, oldest = self._end_idle(session_id, step)  # what was begun since the first look
+            ended += more
+        if oldest:
+            self._redis.zadd(self._key("uploading"), {session_id: oldest})
+        return ended
+
+    def _end_idle(self, session_id: str, step: list[Any]) -> tuple[list[str], int]:
+        answer = self._step_upload(session_id, step)
+        if answer[0] == b"gone":
+            return [], 0
+        return [file_id.decode() for file_id in answer[2]], int(answer[1])
+
+    @guarded
+    def due_uploads(self, older_than: float) -> list[str]:
+        before = self._now() - int(older_than * 1000)
+        due = cast("list[bytes]", self._redis.zrangebyscore(self._key("uploading"), "-inf", before))
+        return [session_id.decode() for session_id in due]
 
     # presence
 
@@ -559,6 +631,15 @@ def _answer(answer: Any) -> Any:
         case b"full":
             raise ClassWavesError("SESSION_FULL")
     return answer
+
+
+def _upload(file_id: bytes, text: bytes) -> Upload:
+    next_index, _, stage, body = text.split(b" ", 3)
+    return Upload(file_id.decode(), **json.loads(body), next_index=int(next_index), stage=stage.decode())
+
+
+def _moved(answer: Any) -> Upload | None:
+    return _upload(answer[1], answer[2]) if answer[0] == b"ok" else None
 
 
 def _appended(answer: Any) -> Appended:

@@ -4,6 +4,7 @@ Nothing is guessed: what a new event needs and the tables do not have makes a te
 it belongs.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from marshmallow import Schema, fields, validate
 
 from classwaves.errors import ClassWavesError
 from classwaves.events import Event
-from classwaves.payloads import MOST_NESTED, Flag, Json, JsonObject
+from classwaves.payloads import MOST_NESTED, AnyText, Binary, Flag, Json, JsonObject
 from classwaves.pipeline import loaded
 from tests.support.tabs import Classroom, Tab
 
@@ -47,6 +48,14 @@ VALUES: dict[str, Any] = {
     "mode": "open",
     "sinceSeq": 1,
     "epoch": "e1",
+    "fileId": "f-1",
+    "clientFileId": "cf-1",
+    "fileName": "notes.txt",
+    "mimeType": "text/plain",
+    "size": 5,
+    "sha256": hashlib.sha256(b"hello").hexdigest(),
+    "index": 0,
+    "fileChunk.data": b"hello",
 }
 """A right value for each field, by its name; by ``event.name`` where the name means different things."""
 
@@ -156,6 +165,8 @@ def _wrong_nested(field: Any, where: str) -> list[Any]:
 
 
 WRONG: list[tuple[type[fields.Field[Any]], Callable[[Any, str], list[Any]]]] = [
+    (AnyText, lambda field, where: [value for value in NO_TEXT_EVER if not isinstance(value, str)]),
+    (Binary, lambda field, where: [7, 1.5, True, "", "text", [], [b"bytes"], {}, {"a": b"b"}, NAN, DEEP]),
     (fields.String, lambda field, where: NO_TEXT_EVER),
     (fields.Integer, lambda field, where: [*NO_NUMBER, 1.0, 1.5, HUGE, -HUGE]),
     (fields.Float, lambda field, where: NO_NUMBER),
@@ -169,7 +180,7 @@ WRONG: list[tuple[type[fields.Field[Any]], Callable[[Any, str], list[Any]]]] = [
 
 
 def _wrong_length(length: Any, field: fields.Field[Any]) -> list[Any]:
-    one: Any = ["a"] if isinstance(field, fields.List) else "x"
+    one: Any = ["a"] if isinstance(field, fields.List) else b"x" if isinstance(field, Binary) else "x"
     below = [one * (length.min - 1)] if length.min else []
     return below + ([one * (length.max + 1)] if length.max is not None else [])
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from classwaves.models import Entry, SessionRecord
 from classwaves.store.base import Checkpoint, Store
-from tests.support.stores import LONG, created, join, login, message, seat
+from tests.support.stores import LONG, ROOM, created, join, login, message, seat, upload
 
 AUTH = login()
 
@@ -24,6 +24,14 @@ STEPS: dict[str, Callable[[Store, SessionRecord], object]] = {
     "new_epoch": lambda store, session: store.new_epoch(session.id, "e"),
     "vouch": lambda store, session: store.vouch(session.id, "e", Entry(1, "e", 0, message("a"))),
     "positions": lambda store, session: store.positions([session.id]),
+    "begin_upload": lambda store, session: store.begin_upload(session.id, upload("ann"), ROOM, {}),
+    "upload": lambda store, session: store.upload(session.id, "file of ann"),
+    "uploads": lambda store, session: store.uploads(session.id),
+    "advance_upload": lambda store, session: store.advance_upload(session.id, "file of ann", 0),
+    "seal_upload": lambda store, session: store.seal_upload(session.id, "file of ann", "sealed"),
+    "end_upload": lambda store, session: store.end_upload(session.id, "file of ann"),
+    "end_idle_uploads": lambda store, session: store.end_idle_uploads(session.id, LONG),
+    "due_uploads": lambda store, session: store.due_uploads(LONG),
     "join": lambda store, session: join(store, session, seat("ann")),
     "set_status": lambda store, session: store.set_status(session.id, seat("ann"), "idle", {}),
     "leave": lambda store, session: store.leave(session.id, seat("ann")),

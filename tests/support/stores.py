@@ -14,7 +14,7 @@ import pytest
 
 from classwaves.models import AuthSession, Draft, Entry, SessionRecord, new_code, new_id
 from classwaves.store import MemoryStore
-from classwaves.store.base import Clock, Limits, PresenceResult, Seat, Store
+from classwaves.store.base import Clock, Limits, PresenceResult, Room, Seat, Store, Upload
 from classwaves.store.redis import RedisStore
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
@@ -29,6 +29,8 @@ FORMS = ("sentinel", "cluster")
 LIMITS = Limits(log_entries=10_000, log_bytes=10_000_000, dedupe_keys=1000)
 LONG = 3600.0
 """Seconds that no test lasts."""
+
+ROOM = Room(files=10, bytes=1000, uploads=5, own_uploads=3)
 
 
 class StoreFactory(Protocol):
@@ -222,6 +224,12 @@ def join(
     """Let a student take a seat."""
     name = at.user_id.title()
     return store.join(session.id, at, display_name=name, role="student", fences=fences or {}, capacity=capacity)
+
+
+def upload(user: str, name: str = "", size: int = 100, **more: Any) -> Upload:
+    """Return a file that a user begins to send; ``name`` tells it from others of theirs."""
+    of = f"{name or 'file'} of {user}"
+    return Upload(of, user, name or "c", f"{of} \N{SEEDLING}.txt", "text/plain", size, "0" * 64, **more)
 
 
 def facts(store: Store, session: SessionRecord) -> list[tuple[str, str]]:

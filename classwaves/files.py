@@ -1,0 +1,202 @@
+"""Shared files behind the log: their chunks, what must be true of them, and the end of what nobody needs.
+
+Imports errors, models, store, storage and live. The log says which files there are and the store which are on their
+way; whatever else the storage has is swept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from .errors import ClassWavesError, StoreUnavailable
+from .filetypes import TypeCheck
+from .live import folded
+from .models import Draft, new_id
+from .replica import FOLD_VERSION, Replica
+from .scheduler import Scheduler
+from .settings import Settings
+from .storage import Storage, open_storage
+from .store import Store
+from .store.base import Upload
+
+logger = logging.getLogger(__name__)
+
+#: How large every chunk is, in bytes, but the last one of a file.
+CHUNK = 262_144
+#: What an event with a chunk has beside it, at the most.
+AROUND = 4096
+
+#: The fence of which files there are.
+FENCE = "files"
+
+#: An id is that of the session and so many characters, which :func:`~classwaves.models.new_id` makes.
+TAIL = 22
+FILE_ID = re.compile(rf"[A-Za-z0-9_-]+[A-Za-z0-9_-]{{{TAIL}}}")
+
+
+def new_file_id(session_id: str) -> str:
+    """The id of a new file, by which its session is found. It is hard to guess, and grants nothing."""
+    return session_id + new_id()
+
+
+def session_of(file_id: str) -> str:
+    """The id of the session of a file. :raises ClassWavesError: ``FILE_NOT_FOUND``: it is none of ours."""
+    if not FILE_ID.fullmatch(file_id):
+        raise ClassWavesError("FILE_NOT_FOUND")
+    return file_id[:-TAIL]
+
+
+def chunks_of(size: int) -> int:
+    """How many chunks a file of so many bytes has."""
+    return -(-size // CHUNK)
+
+
+def shared(replica: Replica) -> Mapping[str, dict[str, Any]]:
+    """The files of a session by their ids: what ``fileShared`` said, with ``seq`` and ``timestamp``."""
+    files: Mapping[str, dict[str, Any]] = replica.state.get("files", {})
+    return files
+
+
+def rejected(reason: str, message: str, **more: Any) -> ClassWavesError:
+    """A ``FILE_REJECTED`` that says why, for a program: ``details: {reason}``."""
+    return ClassWavesError("FILE_REJECTED", message, details={"reason": reason, **more})
+
+
+class Files:
+    """The files of all sessions, as one worker reaches them.
+
+    :param store: what is on its way, and the logs.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._storage = open_storage(settings)
+        self._sweeping = threading.Lock()
+        self._known: set[str] = set()  # seen in a log by a sweep; who removes one deletes it
+        #: Whether the files of a session that the store does not know any more are still wanted.
+        self.is_kept: Callable[[str], bool] = lambda session_id: False
+
+    @property
+    def enabled(self) -> bool:
+        """Whether files may be shared at all: there is a place for them, and a chunk fits into a packet."""
+        return self._storage is not None and self._settings.max_packet_bytes >= (CHUNK + AROUND) * 4 // 3
+
+    @property
+    def storage(self) -> Storage:
+        """Where the chunks are. :raises ClassWavesError: ``FILE_NOT_FOUND``: nowhere."""
+        if self._storage is None:
+            raise ClassWavesError("FILE_NOT_FOUND")
+        return self._storage
+
+    def start(self, scheduler: Scheduler) -> None:
+        """Sweep from now on, in a thread of its own: the scheduler renews the lease."""
+        if self._storage is not None:
+            scheduler.every(self._settings.upload_timeout / 2, self._sweep_beside)
+
+    def close(self) -> None:
+        if self._storage is not None:
+            self._storage.close()
+
+    # reading
+
+    def check(self, upload: Upload) -> None:
+        """Read a file that has come, chunk by chunk, and see that it is what its sender said.
+
+        :raises ClassWavesError: ``FILE_REJECTED``; the reason is ``size``, ``hash`` or ``type``.
+        """
+        digest, kind, size = hashlib.sha256(), TypeCheck(upload.mime_type), 0
+        for chunk in self.read(upload.id, 0, upload.size):
+            digest.update(chunk)
+            kind.feed(chunk)
+            size += len(chunk)
+            time.sleep(0)  # everybody else first
+        if size != upload.size:
+            raise rejected("size", "The file is not as long as it should be")
+        if digest.hexdigest() != upload.sha256:
+            raise rejected("hash", "The file's SHA-256 is another one")
+        if not kind.agrees():
+            raise rejected("type", f"The file is not of the type {upload.mime_type}")
+
+    def read(self, file_id: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from ``start`` to before ``stop``, a chunk at a time.
+
+        :raises ClassWavesError: ``FILE_NOT_FOUND``: a chunk is not there (any more).
+        """
+        session_id = session_of(file_id)
+        for index in range(start // CHUNK, chunks_of(stop)):
+            chunk = self.storage.get(session_id, file_id, index)
+            if chunk is None:
+                raise ClassWavesError("FILE_NOT_FOUND")
+            first = index * CHUNK
+            yield chunk[max(0, start - first) : stop - first]
+
+    # the end of files
+
+    def forget_user(self, session_id: str, user_id: str, file_ids: Iterable[str] = ()) -> None:
+        """Remove all files that a user has shared or begun to share in a session.
+
+        :param file_ids: files that somebody else knows to be the user's, whose session the store has let go of.
+        """
+        for upload in self._store.uploads(session_id):
+            if upload.user_id == user_id and self._store.end_upload(session_id, upload.id):
+                self.storage.delete(session_id, upload.id)
+        loaded = self._store.load(session_id, FOLD_VERSION)
+        mine = [one["fileId"] for one in shared(folded(loaded)).values() if one["userId"] == user_id] if loaded else []
+        for file_id in mine:
+            draft = Draft("fileRemoved", {"fileId": file_id, "removedBy": user_id}, user_id, bumps=(FENCE,))
+            self._store.append(session_id, [draft], dedupe=f"-forget:{file_id}")
+        for file_id in [*mine, *file_ids]:
+            self.storage.delete(session_id, file_id)
+
+    def _sweep_beside(self) -> None:
+        if self._sweeping.acquire(blocking=False):
+            threading.Thread(target=self._sweep_once, name="classwaves-files", daemon=True).start()
+
+    def _sweep_once(self) -> None:
+        try:
+            self.sweep()
+        except StoreUnavailable:
+            logger.info("the store or the storage is away; files are swept another time")
+        except Exception:
+            logger.exception("files could not be swept")
+        finally:
+            self._sweeping.release()
+
+    def sweep(self) -> None:
+        """Give up uploads that nothing comes of, and delete what neither an upload nor a log knows."""
+        for session_id in self._store.due_uploads(self._settings.upload_timeout):
+            ended = self._store.end_idle_uploads(session_id, self._settings.upload_timeout)
+            if ended:
+                logger.info("%d uploads of which nothing came were given up", len(ended))
+                self._delete(session_id, set(ended))
+        sessions = self.storage.sessions()
+        there = self._store.positions(sessions)
+        for session_id in sessions:
+            if session_id in there:
+                self._sweep_session(session_id)
+            elif not self.is_kept(session_id):
+                self.storage.delete(session_id)
+
+    def _sweep_session(self, session_id: str) -> None:
+        """Old files that nobody knows: of a worker that died, or of a store that has lost something."""
+        old = time.time() - self._settings.upload_timeout
+        unknown = set(self.storage.files(session_id)) - self._known
+        unknown -= {upload.id for upload in self._store.uploads(session_id)}
+        self._delete(session_id, {one for one in unknown if self.storage.touched(session_id, one) < old})
+
+    def _delete(self, session_id: str, file_ids: set[str]) -> None:
+        """Delete those of these files that are not in the log."""
+        if not file_ids:
+            return
+        loaded = self._store.load(session_id, FOLD_VERSION)  # not what this worker knows, which may be behind
+        in_log = set(shared(folded(loaded))) if loaded else set()
+        self._known |= in_log & file_ids
+        for file_id in file_ids - in_log:
+            self.storage.delete(session_id, file_id)

@@ -1,0 +1,80 @@
+"""``GET /files/{fileId}``: a shared file, chunk by chunk, for who is or was in the session."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from ..errors import ClassWavesError
+from ..files import session_of, shared
+from ..state import current_state
+from .common import authenticated, documented, make_blueprint
+from .sessions import readable_id
+
+blueprint: Blueprint = make_blueprint("files", "Shared files.")
+
+
+@blueprint.route("/files/<file_id>", methods=["GET"])
+@documented(blueprint, 403, 404)
+@blueprint.response(200, content_type="application/octet-stream", description="The file, as an attachment")
+@blueprint.doc(responses={206: {"description": "The part that `Range` asks for"}})
+@authenticated
+def download(file_id: str) -> Response:
+    """A shared file, for participants and staff. One part can be asked for (``Range: bytes=…``)."""
+    live = readable_id(session_of(file_id), unknown="FILE_NOT_FOUND")
+    file = shared(live.replica).get(file_id)
+    if file is None:
+        raise ClassWavesError("FILE_NOT_FOUND")
+    size, etag = file["size"], f'"{file["sha256"]}"'
+    part = _part(size, etag)
+    if part is None:
+        response = Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+    else:
+        start, stop = part
+        whole = (start, stop) == (0, size)
+        body = _begun(current_state().hub.files.read(file_id, start, stop))
+        response = Response(body if request.method == "GET" else b"", status=200 if whole else 206)
+        response.headers["Content-Length"] = str(stop - start)
+        if not whole:
+            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    response.headers |= {
+        "Content-Type": file["mimeType"],
+        "Content-Disposition": disposition(file["fileName"]),
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        # what somebody has shared is never part of a page, whatever it says it is
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Cache-Control": "private, no-store",
+    }
+    return response
+
+
+def _part(size: int, etag: str) -> tuple[int, int] | None:
+    """From where to where the file is asked for (RFC 9110, section 14.2); ``None``: from after its end.
+
+    What is no range, or more than one, means all of it; so does a range of another file (``If-Range``).
+    """
+    wanted = request.range
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return 0, size
+    if request.headers.get("If-Range", etag) != etag:
+        return 0, size
+    return wanted.range_for_length(size)
+
+
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, of which the first is read now: what goes wrong at once is an error, and not half a file."""
+    first = next(chunks, b"")
+    return itertools.chain([first], chunks)
+
+
+def disposition(name: str) -> str:
+    """``Content-Disposition`` for a file to be saved (RFC 6266), its name for old and for new clients (RFC 8187)."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace("\\", "_").replace('"', "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
