@@ -98,7 +98,7 @@ class TypeCheck:
             self._head = chunk[:HEAD]
             if chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
                 self._wide = codecs.getincrementaldecoder("utf-16")()
-        if self._textual and self._is_text:
+        if self._is_text:
             self._is_text = self._reads(chunk)
 
     def _reads(self, chunk: bytes, final: bool = False) -> bool:
@@ -115,8 +115,9 @@ class TypeCheck:
         if self._claimed == ANYTHING:
             return True
         found = sniffed(self._head)
-        if self._textual:
-            return self._is_text and self._reads(b"", final=True) and found not in NOT_TEXT
+        is_text = self._is_text and self._reads(b"", final=True)
+        if self._textual or (is_text and found not in NOT_TEXT):  # two letters may begin a text as well as an image
+            return self._textual and is_text and found not in NOT_TEXT
         if found == "application/zip" and matches(self._claimed, IN_ZIP):
             return True
         if self._head.startswith(OLE) and matches(self._claimed, IN_OLE):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..settings import Settings, SettingsError
 from .base import Storage as Storage
-from .disk import DiskStorage, TemporaryStorage
+from .disk import DiskStorage as DiskStorage
+from .disk import TemporaryStorage as TemporaryStorage
 
 
 def open_storage(settings: Settings) -> Storage | None:
