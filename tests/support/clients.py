@@ -143,12 +143,25 @@ class RawClient:
     def send(self, event: str, *args: Any) -> int:
         """Send an event that asks for an ack, do not wait, and return the ack's number."""
         self._ids += 1
-        self.wire.send(f"42{self._ids}{json.dumps([event, *args])}")
+        self._send(str(self._ids), [event, *args])
         return self._ids
+
+    def _send(self, number: str, data: list[Any]) -> None:
+        """Bytes in it follow as attachments (the Socket.IO protocol, version 5)."""
+        attachments: list[bytes] = []
+
+        def place(value: bytes) -> dict[str, Any]:
+            attachments.append(value)
+            return {"_placeholder": True, "num": len(attachments) - 1}
+
+        text = json.dumps(data, default=place)
+        self.wire.send(f"45{len(attachments)}-{number}{text}" if attachments else f"42{number}{text}")
+        for attachment in attachments:
+            self.wire.send(attachment)
 
     def tell(self, event: str, *args: Any) -> None:
         """Send an event that asks for no ack."""
-        self.wire.send(f"42{json.dumps([event, *args])}")
+        self._send("", [event, *args])
 
     def ack(self, number: int) -> dict[str, Any]:
         """Wait for an ack."""
