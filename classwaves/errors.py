@@ -103,5 +103,9 @@ class StoreUnavailable(ClassWavesError):
         super().__init__("SERVICE_UNAVAILABLE", message, retry_after_ms=retry_after_ms)
 
 
+class ArchiveUnavailable(StoreUnavailable):
+    """The archive's database did not answer; what was to be written is written later, and a read may be repeated."""
+
+
 class StaleFence(Exception):
     """An append relied on a fence that has moved: catch up, check again, try again. Never leaves the server."""

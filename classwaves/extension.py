@@ -11,6 +11,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import rest
+from .archive import open_archive
+from .archive.archiver import Archiver
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
 from .auth.tokens import Tokens
 from .closing import Closing
@@ -86,12 +88,14 @@ class ClassWaves(Publishes):
         socketio = make_socketio(app, settings, origins)
         namespace = ClassroomNamespace(app, socketio, tokens, limits)
         emitter = SocketIOEmitter(socketio)
+        archive = open_archive(settings)
         hub = Hub(
             store,
             emitter,
             settings,
             on_auth_ended=namespace.auth_ended,
             connections=namespace.open_connections,
+            archiver=Archiver(store, archive, settings) if archive else None,
         )
         if settings.store_kind == "redis":
             connect_workers(socketio, hub)

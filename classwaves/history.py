@@ -1,6 +1,6 @@
 """Pages of a session's log, read backwards: those entries of one event that were addressed to a user.
 
-Imports models, live and store.
+Imports models, live, past, store and the archive's base.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .archive.base import Archive, Asked
 from .live import LiveSession
 from .models import Entry, Principal
+from .past import PastSession
 from .payloads import LATEST
 from .store import Store
 
@@ -35,8 +37,27 @@ class Window:
         return cls(data.get("beforeSeq"), data.get("afterSeq", 0), data["limit"], data.get("groupId"))
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where entries are read: the store, and what it has let go of from the archive, if there is one."""
+
+    store: Store
+    archive: Archive | None = None
+
+    def everything(self, session_id: str, event: str | None = None) -> Iterator[Entry]:
+        """All entries, or those of one event, oldest first, read as they are asked for."""
+        first = self.store.read(session_id, 0, 1)
+        begins = first[0].seq if first else None
+        if self.archive and begins != 1:
+            yield from self.archive.entries(session_id, begins, event)
+        position = 0
+        while entries := self.store.read(session_id, position, READ):
+            yield from (entry for entry in entries if event in (None, entry.draft.event))
+            position = entries[-1].seq
+
+
 def page(
-    store: Store, live: LiveSession, who: Principal, name: str, event: str, window: Window, shown: Shown
+    log: Log, live: LiveSession, who: Principal, name: str, event: str, window: Window, shown: Shown
 ) -> dict[str, Any]:
     """The newest items of a window.
 
@@ -47,31 +68,43 @@ def page(
     """
     found: list[tuple[int, dict[str, Any]]] = []
     position = window.before or LATEST  # the log may be ahead of this worker
-    looked_at, more = 0, True
+    looked_at, more = 0, not isinstance(live, PastSession)
     while more and len(found) <= window.limit and looked_at < LOOKED_AT:
-        entries = store.read_back(live.id, position, READ)
+        entries = log.store.read_back(live.id, position, READ)
+        position = entries[-1].seq if entries else position
+        more = len(entries) == READ and position > window.after + 1
         entries = [entry for entry in entries if entry.seq > window.after]
         for entry in entries:
             if _is_wanted(live, who, event, window, entry) and (item := shown(entry)) is not None:
                 found.append((entry.seq, item))
-        more = len(entries) == READ
         looked_at += len(entries)
-        position = entries[-1].seq if entries else position
+    if log.archive and not more and len(found) <= window.limit and position > window.after + 1:
+        left = window.limit + 1 - len(found)
+        asked = Asked(event, position, window.after, left, who.user_id, live.is_staff(who), window.group_id)
+        older = _archived(log.archive, live, asked, shown)
+        more = len(older) == left
+        position = older[-1][0] if older else position
+        found += [(seq, item) for seq, item in older if item is not None]
     if len(found) > window.limit:
         found, more = found[: window.limit], True
         position = found[-1][0]
     return {name: [item for _, item in reversed(found)], "hasMore": more, "nextBeforeSeq": position if more else None}
 
 
+def _archived(
+    archive: Archive, live: LiveSession, asked: Asked, shown: Shown
+) -> list[tuple[int, dict[str, Any] | None]]:
+    """Items of what the store has let go of, newest first."""
+    items: list[tuple[int, dict[str, Any] | None]] = []
+    for kept in archive.page(live.id, asked):
+        item = shown(kept.entry)
+        if item is not None and kept.reactions:
+            item = {"reactions": kept.reactions, **item}  # a live session knows better
+        items.append((kept.entry.seq, item))
+    return items
+
+
 def _is_wanted(live: LiveSession, who: Principal, event: str, window: Window, entry: Entry) -> bool:
     if entry.draft.event != event or not entry.is_for(who.user_id, live.is_staff(who)):
         return False
     return window.group_id in (None, entry.draft.data.get("groupId"))
-
-
-def everything(store: Store, session_id: str) -> Iterator[Entry]:
-    """All entries that the log has, oldest first, read as they are asked for."""
-    position = 0
-    while entries := store.read(session_id, position, READ):
-        yield from entries
-        position = entries[-1].seq

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .archive.archiver import Archiver
+from .archive.base import Archive
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .files import Files
@@ -56,6 +58,7 @@ class Hub:
     :param emitter: the worker's sockets.
     :param on_auth_ended: called with the id of an auth session that is over.
     :param connections: the sockets that are open here.
+    :param archiver: what brings the log into the archive, if there is one.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Hub:
         *,
         on_auth_ended: Callable[[str], None],
         connections: Callable[[], list[Connection]],
+        archiver: Archiver | None = None,
     ) -> None:
         self.store = store
         self.emitter = emitter
@@ -75,6 +79,7 @@ class Hub:
         self.worker = new_id(9)
         self._on_auth_ended = on_auth_ended
         self._connections = connections
+        self._archiver = archiver
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
         self._codes: dict[str, str] = {}
@@ -102,9 +107,15 @@ class Hub:
         self.scheduler.every(3600, self._touch)
         self.files.start(self.scheduler)
 
+    @property
+    def archive(self) -> Archive | None:
+        return self._archiver.archive if self._archiver else None
+
     def close(self) -> None:
         self.scheduler.close()
         self.files.close()
+        if self._archiver:
+            self._archiver.close()
         self.store.close()
 
     # mail between workers
@@ -225,10 +236,10 @@ class Hub:
             logger.info("a session was dropped while the store was away; its lease settles it")
 
     def touch(self, record: SessionRecord) -> None:
-        """Let a session's data live on: for a while after its end, or as long as it may lie idle."""
-        settings = self.settings
-        seconds = settings.retention_hours * 3600 if record.status == "ended" else settings.idle_days * 86400
-        self.store.expire(record, seconds)
+        """Let a session's data live on, for a while after its end, or as long as it may lie idle; and archive it."""
+        self.store.expire(record, self.settings.store_seconds(record.status))
+        if self._archiver:
+            self._archiver.note(record.id)
 
     def view(self, session_id: str) -> LiveSession:
         """The session for reading: the live one, or one loaded for the moment in one round trip."""
@@ -315,6 +326,8 @@ class Hub:
             self.store.renew(self.worker, self._lease())
         except StoreUnavailable:
             logger.info("the store is away; others settle the seats of this worker when its lease has run out")
+        if self._archiver:
+            self._archiver.finish(until)
 
     def seat(self, connection: Connection) -> Seat:
         """A socket's place in the rosters, unlike any other on any worker."""
@@ -323,6 +336,8 @@ class Hub:
     # the feed
 
     def on_entry(self, session_id: str, entry: Entry) -> None:
+        if self._archiver:
+            self._archiver.note(session_id)
         if live := self._live(session_id):
             live.on_entry(entry)
             if live.claim_checkpoint():

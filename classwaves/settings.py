@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import json
 import math
 import os
@@ -103,6 +104,15 @@ def _starting_with(*starts: str) -> Callable[[Any], str]:
 def _redis_url(value: Any) -> str:
     parse_redis_url(str(value))
     return str(value)
+
+
+def _archive_url(value: Any) -> str:
+    """``none``, or a URL of SQLAlchemy's; ``postgres://``, as a PaaS gives it, is understood as psycopg."""
+    text = str(value)
+    scheme, _, rest = text.partition("://")
+    if text != "none" and scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("must be none or start with sqlite:/// or postgresql://")
+    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else text
 
 
 def _message_length(value: Any) -> int:
@@ -282,6 +292,20 @@ class Settings:
     redis_connections: int = setting("CLASSWAVES_REDIS_CONNECTIONS", 32, _positive(int), "pool of one worker")
     redis_prefix: str = setting("CLASSWAVES_REDIS_PREFIX", "cw", str, "first part of every key")
 
+    archive_url: str = setting(
+        "CLASSWAVES_ARCHIVE_URL",
+        "",
+        _archive_url,
+        "SQL archive of all sessions: sqlite:///… or postgresql://…; none: no archive; "
+        "empty: archive.sqlite3 in CLASSWAVES_DATA_DIR, if SQLAlchemy is installed",
+    )
+    archive_days: float = setting(
+        "CLASSWAVES_ARCHIVE_DAYS",
+        365.0,
+        _duration,
+        "how long the archive keeps a session after its last event; 0: for ever",
+    )
+
     ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, _flag, "rate limits")
     login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", _rate, "logins per address and user name")
     login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", _rate, "logins per user name")
@@ -364,6 +388,17 @@ class Settings:
         """Where what lasts is kept: outside the repository, by default ``$XDG_DATA_HOME/classwaves``."""
         default = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "classwaves"
         return Path(self.data_dir) if self.data_dir else default
+
+    def store_seconds(self, status: str) -> float:
+        """How long the store keeps a session in which nothing happens any more."""
+        return self.retention_hours * 3600 if status == "ended" else self.idle_days * 86400
+
+    @property
+    def archives(self) -> bool:
+        """Whether there is an archive: one that was asked for, or the default one if SQLAlchemy is installed."""
+        if self.archive_url:
+            return self.archive_url != "none"
+        return importlib.util.find_spec("sqlalchemy") is not None
 
     @property
     def bind(self) -> str:

@@ -49,7 +49,12 @@ def test_each_name_means_one_setting() -> None:
 
 
 #: Durations that may be none at all.
-MAY_BE_NOTHING = {"CLASSWAVES_DRAIN_SECONDS", "CLASSWAVES_EPHEMERAL_WINDOW", "CLASSWAVES_LATE_AFTER"}
+MAY_BE_NOTHING = {
+    "CLASSWAVES_ARCHIVE_DAYS",
+    "CLASSWAVES_DRAIN_SECONDS",
+    "CLASSWAVES_EPHEMERAL_WINDOW",
+    "CLASSWAVES_LATE_AFTER",
+}
 
 
 def wrong_values() -> list[tuple[str, str]]:
@@ -78,6 +83,8 @@ def wrong_values() -> list[tuple[str, str]]:
         ("CLASSWAVES_MAX_MESSAGE_LENGTH", "1000001"),
         ("CLASSWAVES_URL_PREFIX", "api"),
         ("REDIS_URL", "localhost:6379"),
+        ("CLASSWAVES_ARCHIVE_URL", "mysql://localhost/archive"),
+        ("CLASSWAVES_ARCHIVE_URL", "archive.sqlite3"),
         ("REDIS_URL", "http://localhost"),
     ],
 )

@@ -7,11 +7,10 @@ from typing import Any
 from marshmallow import fields, validate
 
 from ..events import Context, Feature
-from ..history import Window, page
+from ..history import Log, Window, page
 from ..live import LiveSession
 from ..models import Entry, Principal
 from ..payloads import SessionEvent, identifier
-from ..store import Store
 from .chat import is_deleted
 from .reactions import reacted
 
@@ -25,7 +24,7 @@ class PageSchema(SessionEvent):
     groupId = identifier()
 
 
-def messages(store: Store, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
+def messages(log: Log, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
     """Messages that were addressed to a user, without those that were deleted.
 
     :returns: ``{messages, hasMore, nextBeforeSeq}``, newest last, in the shape in which they were received, with
@@ -39,22 +38,22 @@ def messages(store: Store, live: LiveSession, who: Principal, window: Window) ->
         payload = entry.payload(live.record.code)
         return {**payload, "reactions": counts} if counts else payload
 
-    return page(store, live, who, "messages", "messageReceived", window, shown)
+    return page(log, live, who, "messages", "messageReceived", window, shown)
 
 
-def segments(store: Store, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
+def segments(log: Log, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:
     """Final captions that were addressed to a user: ``{segments, hasMore, nextBeforeSeq}``, newest last."""
     code = live.record.code
-    return page(store, live, who, "segments", "transcriptionUpdate", window, lambda entry: entry.payload(code))
+    return page(log, live, who, "segments", "transcriptionUpdate", window, lambda entry: entry.payload(code))
 
 
 @history.event("fetchHistory", schema=PageSchema, allow="participant", reads=True)
 def fetch_history(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """The newest messages before ``beforeSeq`` and after ``afterSeq``, of everybody or of one group."""
-    return messages(context.hub.store, context.live, context.principal, Window.of(data))
+    return messages(Log(context.hub.store, context.hub.archive), context.live, context.principal, Window.of(data))
 
 
 @history.event("fetchTranscript", schema=PageSchema, allow="participant", reads=True)
 def fetch_transcript(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """The newest final captions before ``beforeSeq`` and after ``afterSeq``."""
-    return segments(context.hub.store, context.live, context.principal, Window.of(data))
+    return segments(Log(context.hub.store, context.hub.archive), context.live, context.principal, Window.of(data))

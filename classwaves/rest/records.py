@@ -16,9 +16,10 @@ from ..errors import ClassWavesError
 from ..features.attendance import sheet
 from ..features.groups import all_groups
 from ..features.history import messages, segments
-from ..history import Window, everything
+from ..history import Log, Window
 from ..live import LiveSession
 from ..models import Entry, iso
+from ..past import PastSession
 from ..state import current_state
 from .auth import tokens
 from .common import also, authenticated, documented, make_blueprint, principal
@@ -54,9 +55,14 @@ COLUMNS = (
 )
 
 
-def _of_staff(code: str) -> LiveSession:
+def log() -> Log:
+    state = current_state()
+    return Log(state.store, state.hub.archive)
+
+
+def _of_staff(code: str, replica: bool = True) -> LiveSession:
     """The session, for its staff. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``, ``FORBIDDEN``."""
-    live = readable(code)
+    live = readable(code, replica=replica)
     if not live.is_staff(principal()):
         raise ClassWavesError("FORBIDDEN", "This is for the session's staff")
     return live
@@ -90,7 +96,7 @@ def groups(page: dict[str, int], code: str) -> dict[str, Any]:
 @authenticated
 def history(query: dict[str, Any], code: str) -> dict[str, Any]:
     """Messages as they were received, newest last; older pages by ``beforeSeq``."""
-    return messages(current_state().store, readable(code), principal(), Window.of(query))
+    return messages(log(), readable(code, replica=False), principal(), Window.of(query))
 
 
 @blueprint.route("/sessions/<code>/transcript", methods=["GET"])
@@ -101,16 +107,15 @@ def history(query: dict[str, Any], code: str) -> dict[str, Any]:
 @authenticated
 def transcript(query: dict[str, Any], code: str) -> Any:
     """Final captions: ``json`` in pages as for messages; ``vtt``, ``srt`` and ``txt`` whole, as a file."""
-    live, who, form = readable(code), principal(), query["format"]
+    who, form = principal(), query["format"]
+    live = readable(code, replica=form != "json")
     if form == "json":
-        return segments(current_state().store, live, who, Window.of(query))
+        return segments(log(), live, who, Window.of(query))
     staff, group_id = live.is_staff(who), query.get("groupId")
     found = [
         {**entry.payload(live.record.code), "speaker": _name(live, entry)}
-        for entry in everything(current_state().store, live.id)
-        if entry.draft.event == "transcriptionUpdate"
-        and entry.is_for(who.user_id, staff)
-        and group_id in (None, entry.draft.data.get("groupId"))
+        for entry in log().everything(live.id, "transcriptionUpdate")
+        if entry.is_for(who.user_id, staff) and group_id in (None, entry.draft.data.get("groupId"))
     ]
     media_type, make = captions.FORMATS[form]
     return _file(make(found), f"{media_type}; charset=utf-8", f"transcript-{live.record.code}.{form}")
@@ -131,7 +136,8 @@ def attendance(query: dict[str, Any], code: str) -> Any:
     """Who was there, when, and for how long. For staff. ``format=csv``: the whole sheet as a file."""
     live, limit, cursor = _of_staff(code), query["limit"], query["cursor"]
     with live.lock:
-        rows = sheet(live.replica, int(time.time() * 1000), current_state().settings.late_after)
+        now = live.until if isinstance(live, PastSession) else int(time.time() * 1000)
+        rows = sheet(live.replica, now, current_state().settings.late_after)
     if query["format"] == "csv":
         return _file(_csv(rows), "text/csv; charset=utf-8", f"attendance-{live.record.code}.csv")
     shown, following = page_of(rows[cursor : cursor + limit + 1], cursor, limit)
@@ -155,8 +161,8 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 @authenticated
 def export(code: str) -> Response:
     """The whole event log, oldest first, as JSON lines. For staff."""
-    live = _of_staff(code)
-    lines = _lines(everything(current_state().store, live.id))
+    live = _of_staff(code, replica=False)
+    lines = _lines(log().everything(live.id))
     first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
 
     def whole() -> Iterator[bytes]:

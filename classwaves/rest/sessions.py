@@ -7,9 +7,11 @@ from typing import Any
 from flask_smorest import Blueprint
 
 from .. import lifecycle
+from ..archive.base import Archive, Past
 from ..errors import ClassWavesError
 from ..live import LiveSession
-from ..models import Principal, SessionRecord
+from ..models import Principal, SessionRecord, normalize_code
+from ..past import PastSession
 from ..state import current_state
 from .auth import tokens
 from .common import address, authenticated, documented, make_blueprint, principal
@@ -29,28 +31,48 @@ blueprint: Blueprint = make_blueprint("sessions", "Classroom sessions.")
 
 
 def _find(code: str, who: Principal | None = None) -> str:
-    """The id of the session with a code that people may have guessed.
+    """The id of the session with a code that people may have guessed."""
+    found = _look_up(code, who, None)
+    assert isinstance(found, str)  # noqa: S101 - for the type checker
+    return found
+
+
+def _look_up(code: str, who: Principal | None, archive: Archive | None) -> str | Past:
+    """The id of the session with a code, or else what the archive has of the newest one that had it.
 
     Guesses are counted by user, and by address where users cost nothing: guests, and who is not logged in. What others
     behind their address guess keeps no guest from their own session.
     """
     state, own = current_state(), who.auth.guest_of if who else None
     key = who.user_id if who and own is None else address()
+    found: str | Past | None = None
     try:
-        session_id = state.hub.find(code)
+        found = state.hub.find(code)
     except ClassWavesError as error:
         if error.code == "SESSION_NOT_FOUND":
-            state.limits.hit("guess", key)
-        raise
-    if session_id != own:
+            canonical = normalize_code(code)
+            found = archive.find(canonical) if archive and canonical else None
+            if found is None:
+                state.limits.hit("guess", key)
+        if found is None:
+            raise
+    if own != (found.record.id if isinstance(found, Past) else found):
         state.limits.check("guess", key)
-    return session_id
+    return found
 
 
-def readable(code: str) -> LiveSession:
-    """The session, for its staff and for who is or was in it. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``."""
-    current_state().limits.hit("read", principal().user_id)
-    return _open_to_reader(current_state().hub.view(_find(code, principal())))
+def readable(code: str, replica: bool = True) -> LiveSession:
+    """The session, for its staff and for who is or was in it; from the archive, if the store has let it go.
+
+    :param replica: whether it is needed; that of an archived session is read from the archive.
+    :raises ClassWavesError: ``SESSION_ACCESS_DENIED``.
+    """
+    who = principal()
+    current_state().limits.hit("read", who.user_id)
+    live = _known(code, who)
+    if isinstance(live, PastSession) and (replica or not live.is_staff(who)):
+        live.fold()
+    return _open_to_reader(live)
 
 
 def readable_id(session_id: str, unknown: str) -> LiveSession:
@@ -69,6 +91,14 @@ def _open_to_reader(live: LiveSession) -> LiveSession:
     if not (live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)):
         raise ClassWavesError("SESSION_ACCESS_DENIED")
     return live
+
+
+def _known(code: str, who: Principal) -> LiveSession:
+    hub = current_state().hub
+    found = _look_up(code, who, hub.archive)
+    if isinstance(found, Past) and hub.archive:
+        return PastSession(found, hub.archive, hub.store, hub.settings)
+    return hub.view(str(found))
 
 
 def _shown(record: SessionRecord, who: Principal) -> SessionRecord:
@@ -115,7 +145,7 @@ def index(page: dict[str, int]) -> dict[str, Any]:
 @authenticated
 def show(code: str) -> SessionRecord:
     """One session, for its staff and participants."""
-    return _shown(readable(code).record, principal())
+    return _shown(readable(code, replica=False).record, principal())
 
 
 @blueprint.route("/sessions/<code>", methods=["PATCH"])

@@ -10,7 +10,7 @@ from .memory import MemoryStore as MemoryStore
 
 def open_store(settings: Settings) -> Store:
     """The store that these settings mean. Nothing is connected yet."""
-    limits = Limits(settings.log_entries, settings.log_bytes, settings.dedupe_keys)
+    limits = Limits(settings.log_entries, settings.log_bytes, settings.dedupe_keys, settings.archives)
     if settings.store_kind == "memory":
         return MemoryStore(limits)
     from .redis import RedisStore  # only who uses Redis pays for importing it

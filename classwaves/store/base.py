@@ -33,11 +33,19 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a session the store keeps."""
+    """How much of a session the store keeps.
+
+    ``archived``: what the archive does not have yet is kept beyond that, up to :data:`ARREARS` times as much.
+    """
 
     log_entries: int
     log_bytes: int
     dedupe_keys: int
+    archived: bool = False
+
+
+#: How many times its bounds a log may grow to while the archive's database is away.
+ARREARS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +278,15 @@ class Store(Protocol):
 
     def due_uploads(self, older_than: float) -> list[str]:
         """Sessions in which there may be such an upload."""
+
+    def archived(self, session_id: str, newest: Entry) -> bool:
+        """Note that the archive has the log up to this entry, so that it may be trimmed.
+
+        :returns: ``False`` if the log does not have this entry, so that the archive's is one that was lost.
+        """
+
+    def claim(self, name: str, owner: str, seconds: float) -> bool:
+        """Take, or keep, a task for a while; ``False`` if somebody else has it."""
 
     # presence
     def join(

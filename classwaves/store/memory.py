@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import ClassWavesError, StaleFence
 from ..models import AuthSession, Draft, Entry, SessionRecord, new_id, seq_of
 from .base import (
+    ARREARS,
     Appended,
     Checkpoint,
     Clock,
@@ -66,6 +67,7 @@ class _Session:
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     uploads: dict[str, tuple[Upload, float]] = field(default_factory=dict)
     expires_at: float = math.inf
+    archived: int = 0
 
 
 class MemoryStore:
@@ -86,6 +88,7 @@ class MemoryStore:
         self._codes: dict[str, str] = {}
         self._auths: dict[str, tuple[AuthSession, str, float]] = {}
         self._accounts: dict[str, dict[str, str]] = {}
+        self._claims: dict[str, tuple[str, float]] = {}
         self._subscribed: set[str] = set()
         self._mailboxes: dict[str, Callable[[bytes], None]] = {}
         self._feed: Feed | None = None
@@ -245,10 +248,12 @@ class MemoryStore:
             return True
 
     def _trim(self, session: _Session) -> None:
-        """Bound the log, never past a checkpoint."""
+        """Bound the log, never past a checkpoint, nor past what the archive has while that is bearable."""
         behind = min(checkpoint.seq for checkpoint in session.checkpoints.values())
         mean = max(1.0, session.bytes / session.seq)
         keep = min(self._limits.log_entries, int(self._limits.log_bytes / mean))
+        if self._limits.archived:
+            behind = min(behind, max(session.archived, session.seq - ARREARS * keep))
         first = min(session.seq - keep, behind) + 1
         del session.entries[: bisect_right(session.entries, first - 1, key=lambda entry: entry.seq)]
 
@@ -367,6 +372,25 @@ class MemoryStore:
     def due_uploads(self, older_than: float) -> list[str]:
         with self._lock:
             return [key for key, session in self._sessions.items() if self._idle(session, older_than)]
+
+    def archived(self, session_id: str, newest: Entry) -> bool:
+        with self._lock:
+            session = self._held(session_id)
+            if session is None or newest not in self.read(session_id, newest.seq - 1, 1):
+                return False
+            session.archived = newest.seq
+            return True
+
+    def claim(self, name: str, owner: str, seconds: float) -> bool:
+        with self._lock:
+            now = self._clock()
+            holder, until = self._claims.get(name, (owner, 0.0))
+            if holder != owner and until > now:
+                return False
+            for other in [key for key, (_, end) in self._claims.items() if end <= now]:
+                del self._claims[other]
+            self._claims[name] = (owner, now + seconds)
+            return True
 
     # presence
 

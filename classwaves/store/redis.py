@@ -19,6 +19,7 @@ from ..errors import ClassWavesError, StaleFence, StoreUnavailable
 from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
 from ..redis_url import parse_redis_url
 from .base import (
+    ARREARS,
     CONTROL,
     Appended,
     Checkpoint,
@@ -109,7 +110,10 @@ class RedisStore:
         self._epoch, self._vouch = pool(_script("run", "epoch")), pool(_script("run", "vouch"))
         self._rewrite = pool(_script("rewrite"))
         self._create = pool((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
-        self._login, self._rotate = (pool((LUA / f"{name}.lua").read_text()) for name in ("login", "rotate"))
+        self._archived = pool(_script("archived"))
+        self._login, self._rotate, self._claim = (
+            pool((LUA / f"{name}.lua").read_text()) for name in ("login", "rotate", "claim")
+        )
 
     def _note(self, step: str, error: Exception | None) -> None:
         """Log that Redis went away, and that it came back, once each."""
@@ -262,7 +266,9 @@ class RedisStore:
     def save_checkpoint(self, session_id: str, checkpoint: Checkpoint) -> bool:
         keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
         args: list[Any] = [checkpoint.version, checkpoint.epoch, checkpoint.seq, checkpoint.time, checkpoint.body]
-        answer = self._checkpoint(keys, [*args, self._limits.log_entries, self._limits.log_bytes])
+        limits = self._limits
+        arrears = ARREARS if limits.archived else 0
+        answer = self._checkpoint(keys, [*args, limits.log_entries, limits.log_bytes, arrears])
         return bool(answer[0] == b"ok")
 
     @guarded
@@ -372,6 +378,15 @@ class RedisStore:
         before = self._now() - int(older_than * 1000)
         due = cast("list[bytes]", self._redis.zrangebyscore(self._key("uploading"), "-inf", before))
         return [session_id.decode() for session_id in due]
+
+    @guarded
+    def archived(self, session_id: str, newest: Entry) -> bool:
+        answer = self._archived(self._log_keys(session_id), [newest.seq, newest.epoch, newest.time])
+        return bool(answer[0] == b"ok")
+
+    @guarded
+    def claim(self, name: str, owner: str, seconds: float) -> bool:
+        return bool(self._claim([self._key("claim", name)], [owner, int(seconds * 1000)]))
 
     # presence
 

@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 def settings_of(**config: Any) -> Settings:
     """Return settings; ``settings_of(RENEW=0.1)`` is ``CLASSWAVES_RENEW``."""
     named = {f"CLASSWAVES_{name}": value for name, value in config.items()}
-    usual = {"CLASSWAVES_RATELIMIT_ENABLED": False, "CLASSWAVES_EPHEMERAL_WINDOW": 0}
+    usual = {"CLASSWAVES_RATELIMIT_ENABLED": False, "CLASSWAVES_EPHEMERAL_WINDOW": 0, "CLASSWAVES_ARCHIVE_URL": "none"}
     return Settings.load({**TEST_KEYS, **usual, **named}, {})
 
 

@@ -58,7 +58,7 @@ def forget_server_settings() -> None:
 
 def minimal_environ() -> dict[str, str]:
     """Return an environment for a server: program path, home, language, our mark, coverage's variables."""
-    kept = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONDONTWRITEBYTECODE", MARK}
+    kept = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "CLASSWAVES_ARCHIVE_URL", MARK}
     return {name: value for name, value in os.environ.items() if name in kept or name.startswith("COVERAGE_")}
 
 

@@ -1,7 +1,8 @@
 -- Keep a checkpoint and trim the log behind it. KEYS[7] checkpoints, KEYS[8] their seqs, KEYS[9] their times.
--- ARGV: version of the fold, epoch, seq, the time of the entry at it or 0, the checkpoint, entries and bytes to keep.
+-- ARGV: version of the fold, epoch, seq, the time of the entry at it or 0, the checkpoint, entries and bytes to keep,
+-- how many times as much for what the archive does not have yet; 0: there is no archive.
 local version, of, seq, moment, body = take(), take(), tonumber(take()), take(), take()
-local entries, bytes = tonumber(take()), tonumber(take())
+local entries, bytes, arrears = tonumber(take()), tonumber(take()), tonumber(take())
 local stored = redis.call('HGET', KEYS[8], version)
 local last = tonumber(redis.call('HGET', META, 'seq'))
 if of ~= epoch or seq > last or seq <= tonumber(stored or 0) then return {'stale'} end
@@ -25,6 +26,10 @@ for i = 1, #all, 2 do
 end
 local mean = tonumber(redis.call('HGET', META, 'bytes')) / last
 local keep = math.min(entries, math.floor(bytes / math.max(mean, 1)))
+if arrears > 0 then
+  local archived = tonumber(redis.call('HGET', META, 'archived') or 0)
+  behind = math.min(behind, math.max(archived, last - arrears * keep))
+end
 local first = math.min(last - keep, behind) + 1
 if first > 1 then redis.call('XTRIM', LOG, 'MINID', '=', first .. '-0') end
 return {'ok'}

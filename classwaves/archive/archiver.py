@@ -1,0 +1,275 @@
+"""What brings the log into the archive: a thread (a greenlet under gevent) of each worker that serves sessions.
+
+Imports errors, models, settings, scheduler, store and the archive's base. It keeps no entries: which sessions have
+something new is all it remembers, and the rest is read from the store when the database is there to take it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ..errors import ArchiveUnavailable, StoreUnavailable
+from ..models import Entry, SessionRecord, new_id
+from ..settings import Settings
+from ..store.base import Store
+from .base import Archive, Tip
+
+logger = logging.getLogger(__name__)
+
+#: How long entries are gathered, how many are written in one transaction.
+PAUSE, BATCH = 1.0, 200
+#: For how long a worker has the task of archiving a session, and when others look whether it still does.
+CLAIM, LOOK_AGAIN = 15.0, 5.0
+#: How often somebody looks for sessions that nobody serves, and for those that were kept long enough.
+SWEEP, RETENTION = 30.0, 3600.0
+#: How long after the database was found away, or something went wrong, it is tried again: at first and at the most.
+RETRY, MOST_RETRY = 0.5, 10.0
+#: How many sessions are looked at in one step, and how many tips are remembered.
+PAGE, TIPS = 500, 10_000
+
+#: What changes a session's record.
+_OF_RECORD = frozenset(("sessionCreated", "sessionChanged", "sessionStatusChanged"))
+
+
+class Archiver:
+    """Archives the sessions it is told of, and at intervals those that nobody serves.
+
+    :param on_dropped: called with the ids of sessions that the archive has let go of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        settings: Settings,
+        on_dropped: Callable[[Sequence[str]], None] = lambda session_ids: None,
+    ) -> None:
+        self.archive = archive
+        self.on_dropped = on_dropped
+        self._store = store
+        self._settings = settings
+        self._name = new_id(9)
+        self._new: set[str] = set()
+        self._later: dict[str, float] = {}
+        self._tips: dict[str, Tip] = {}
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._hurry = False
+        self._retry = RETRY
+        self._due = {self._sweep: 0.0, self._retain: time.monotonic() + PAUSE}
+
+    # told by the worker
+
+    def note(self, session_id: str) -> None:
+        """A session has something new. Called for every entry, so it does next to nothing."""
+        if session_id in self._new:
+            return
+        self._new.add(session_id)
+        if self._thread is None:
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="classwaves-archiver", daemon=True)
+                self._thread.start()
+
+    def finish(self, until: float) -> None:
+        """The worker ends: write what it knows of. :param until: by ``time.monotonic``."""
+        if self._thread is None:
+            return
+        self._hurry = True
+        while (self._new or self._later or not self._idle.is_set()) and time.monotonic() < until:
+            self._wake.set()
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Write what there is, if that is quick, and end."""
+        self.finish(time.monotonic() + PAUSE)
+        self._closed = True
+        self._wake.set()
+        thread = self._thread
+        if thread and thread is not threading.current_thread():
+            thread.join(timeout=5)
+        self.archive.close()
+
+    # the thread
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._idle.set()
+            self._wake.wait(SWEEP if not self._later else LOOK_AGAIN)
+            self._wake.clear()
+            self._idle.clear()
+            if not self._hurry:
+                time.sleep(PAUSE)
+            try:
+                self._turn()
+                self._retry = RETRY
+            except StoreUnavailable:
+                self._rest()
+            except Exception:
+                logger.exception("the archiver failed")
+                self._rest()
+
+    def _rest(self) -> None:
+        """The database or the store is away: nothing is lost but time."""
+        wait, self._retry = self._retry, min(self._retry * 2, MOST_RETRY)
+        if not self._closed and not self._hurry:
+            time.sleep(wait)
+        self._wake.set()
+
+    def _turn(self) -> None:
+        """Archive what is new, and what is due."""
+        now = time.monotonic()
+        due = {session_id for session_id, moment in self._later.items() if moment <= now or self._hurry}
+        for session_id in self._new | due:
+            self._one(session_id)
+        if not self._hurry:
+            for task, moment in list(self._due.items()):
+                if moment <= now:
+                    self._due[task] = now + (SWEEP if task == self._sweep else RETENTION)
+                    task()
+
+    def _one(self, session_id: str) -> None:
+        self._later.pop(session_id, None)
+        self._new.discard(session_id)  # first: what comes from now on is new again
+        try:
+            if self._store.claim(f"archive:{session_id}", self._name, CLAIM):
+                self.bring(session_id)
+            else:  # another worker does it, if it is alive
+                self._later[session_id] = time.monotonic() + LOOK_AGAIN
+        except StoreUnavailable:
+            self._new.add(session_id)
+            raise
+        except Exception as error:  # one bad session must not stop the others
+            logger.error("a session could not be archived: %s", type(error).__name__)
+            self._later[session_id] = time.monotonic() + SWEEP
+
+    # one session
+
+    def bring(self, session_id: str) -> None:
+        """Write all that the log has and the archive has not. Two may do it at once.
+
+        :raises StoreUnavailable: the store or the database is away.
+        """
+        tip = self._tips.pop(session_id, None) or self.archive.tip(session_id)
+        while True:
+            page = self._store.read(session_id, max(tip.seq - 1, 0), BATCH + 1)
+            if not self._follows(session_id, tip, page):
+                found = self._common(session_id, tip)
+                if found is None:
+                    return  # the store has let the session go
+                self.archive.rewind(session_id, found)
+                tip = found
+                continue
+            if new := [entry for entry in page if entry.seq > tip.seq]:
+                self._note_gap(tip, new[0])
+                self.archive.write(session_id, self._record(session_id, tip, new), new)
+                tip = Tip.of(new[-1])
+                if not self._store.archived(session_id, new[-1]):
+                    continue  # lost meanwhile, or let go
+            if len(page) <= BATCH:
+                break
+            time.sleep(0)  # others have their turn
+        while len(self._tips) >= TIPS:
+            self._tips.pop(next(iter(self._tips)))
+        self._tips[session_id] = tip
+
+    @staticmethod
+    def _follows(session_id: str, tip: Tip, page: list[Entry]) -> bool:
+        """Whether the archive's newest entry is still the log's: else the store has lost it."""
+        if not tip.seq:
+            return True
+        return bool(page) and (page[0].seq > tip.seq or Tip.of(page[0]) == tip)
+
+    @staticmethod
+    def _note_gap(tip: Tip, first: Entry) -> None:
+        if first.seq > tip.seq + 1:
+            logger.error("%d entries of a session were let go of before the archive had them", first.seq - tip.seq - 1)
+
+    def _record(self, session_id: str, tip: Tip, new: list[Entry]) -> SessionRecord | None:
+        """The session's record, where these entries may have changed it."""
+        events = {entry.draft.event for entry in new}
+        if tip.seq and not events & _OF_RECORD:
+            return None
+        record = self._store.record(session_id)
+        if record is None and "sessionCreated" in events:  # let go of at this moment
+            record = SessionRecord.from_dict(new[0].draft.data["record"])
+        return record
+
+    def _common(self, session_id: str, tip: Tip) -> Tip | None:
+        """The newest entry that the archive and the log share."""
+        position = self._store.positions([session_id]).get(session_id)
+        if position is None:
+            return None
+        before = min(tip.seq, position) + 1
+        while True:
+            ours = self.archive.tips_back(session_id, before, PAGE)
+            theirs = {entry.seq: Tip.of(entry) for entry in self._store.read_back(session_id, before, PAGE)}
+            if not theirs:
+                return ours[0] if ours else Tip()  # the log begins later: what was trimmed was not lost
+            for tip in ours:
+                if theirs.get(tip.seq) == tip:
+                    return tip
+            if not ours:
+                return Tip()
+            before = ours[-1].seq
+
+    # all sessions
+
+    def _sweep(self) -> None:
+        """Find the sessions that nobody serves and that have something new; one worker does it at a time."""
+        if self._store.claim("archive-sweep", self._name, SWEEP * 0.9):
+            try:
+                self._new |= self.behind()
+            except ArchiveUnavailable:
+                self._keep_all()
+                raise
+            if self._new:
+                self._wake.set()
+
+    def behind(self) -> set[str]:
+        """The sessions of the store of which the archive has not all."""
+        found: set[str] = set()
+        for session_ids in self._pages():
+            here, there = self._store.positions(session_ids), self.archive.positions(session_ids)
+            found |= {session_id for session_id, seq in here.items() if seq != there.get(session_id, 0)}
+        return found
+
+    def _pages(self) -> list[list[str]]:
+        pages: list[list[str]] = []
+        while records := self._store.list_sessions(None, len(pages) * PAGE, PAGE):
+            pages.append([record.id for record in records])
+        return pages
+
+    def _keep_all(self) -> None:
+        """The database is away: no session is let go of before it is back."""
+        settings = self._settings
+        for session_ids in self._pages():
+            for session_id in session_ids:
+                if record := self._store.record(session_id):
+                    self._store.expire(record, settings.store_seconds(record.status))
+
+    def _retain(self) -> None:
+        """Let go of sessions that were kept long enough, and are not in the store any more."""
+        days = self._settings.archive_days
+        if not days or not self._store.claim("archive-retention", self._name, RETENTION * 0.9):
+            return
+        moment = int((time.time() - days * 86_400) * 1000)
+        while old := self.archive.older_than(moment, PAGE):
+            live = self._store.positions(old)
+            gone = [session_id for session_id in old if session_id not in live]
+            for session_id in gone:
+                self.archive.drop(session_id)
+                time.sleep(0)
+            self.on_dropped(gone)
+            if len(old) < PAGE or not gone:
+                return

@@ -1,0 +1,92 @@
+"""What is read: pages of one event, who was there, all of it. Each is one query over one index.
+
+Imports models, tables and rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+
+from .. import codec
+from ..models import Entry
+from . import rows
+from .base import Asked, Kept, Past
+from .tables import entries as entries_table
+from .tables import sessions as sessions_table
+
+E, S = entries_table.c, sessions_table.c
+
+#: The events that say who was there and how the session was set up.
+FACTS = (
+    "sessionCreated",
+    "sessionChanged",
+    "sessionStatusChanged",
+    "participantChanged",
+    "participantRemoved",
+    "groupUpdate",
+)
+_COLUMNS = (E.seq, E.epoch, E.time, E.event, E.author, E.audience, E.members, E.bumps, E.id_field, E.data)
+
+
+def find(connection: Connection, code: str) -> Past | None:
+    query = select(S.record, S.time).where(S.code == code).order_by(S.created_at.desc()).limit(1)
+    row = connection.execute(query).first()
+    return Past(rows.record_of(row.record), row.time) if row else None
+
+
+def page_query(session_id: str, asked: Asked, dialect: str) -> Select[Any]:
+    """The one query of a page."""
+    query = select(*_COLUMNS, E.reactions).where(
+        E.session_id == session_id,
+        E.event == asked.event,
+        E.seq < asked.before,
+        E.seq > asked.after,
+        E.lost.is_(False),
+        E.deleted.is_(False),
+        _addressed(asked, dialect),
+    )
+    if asked.group_id is not None:
+        query = query.where(E.group_id == asked.group_id)
+    return query.order_by(E.seq.desc()).limit(asked.limit)
+
+
+def _addressed(asked: Asked, dialect: str) -> ColumnElement[bool]:
+    """As :func:`classwaves.models.addressed` says. An id in quotes is found in a JSON list only as a whole."""
+    position = func.instr if dialect == "sqlite" else func.strpos
+    is_member = E.audience.in_(("user", "group")) & (position(E.members, rows.json(asked.user_id)) > 0)
+    return or_(E.audience.in_(("all", "staff", "group") if asked.staff else ("all",)), is_member)
+
+
+def page(connection: Connection, session_id: str, asked: Asked) -> list[Kept]:
+    found = connection.execute(page_query(session_id, asked, connection.dialect.name))
+    kept = [Kept(rows.entry_of(row), codec.loads(row.reactions) if row.reactions else {}) for row in found]
+    return [item for item in kept if item.entry.is_for(asked.user_id, asked.staff)]
+
+
+def facts_query(session_id: str) -> Select[Any]:
+    """The one query of an attendance sheet."""
+    return select(*_COLUMNS).where(E.session_id == session_id, E.event.in_(FACTS), E.lost.is_(False))
+
+
+def facts(connection: Connection, session_id: str) -> list[Entry]:
+    found = [rows.entry_of(row) for row in connection.execute(facts_query(session_id))]
+    return sorted(found, key=lambda entry: entry.seq)
+
+
+def entries_query(session_id: str, after: int, before: int | None, event: str | None, limit: int) -> Select[Any]:
+    query = select(*_COLUMNS).where(E.session_id == session_id, E.seq > after, E.lost.is_(False))
+    if before is not None:
+        query = query.where(E.seq < before)
+    if event is not None:
+        query = query.where(E.event == event)
+    return query.order_by(E.seq).limit(limit)
+
+
+def entries(
+    connection: Connection, session_id: str, after: int, before: int | None, event: str | None, limit: int
+) -> list[Entry]:
+    """Up to ``limit`` entries after a seq, in order."""
+    found = connection.execute(entries_query(session_id, after, before, event, limit))
+    return [rows.entry_of(row) for row in found]
