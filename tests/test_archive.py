@@ -81,6 +81,7 @@ def test_the_newest_session_has_the_code(archiver: Archiver, archive: SqlArchive
     archiver.bring(first.id)
     store.expire(first, 0.001)
     second = eventually(lambda: _retaken(store), what="the code is free")
+    assert second
     archiver.bring(second.id)
     past = archive.find("ABCDEF")
     assert past and past.record.owner_id == "two"

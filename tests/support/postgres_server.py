@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tests.support import processes
@@ -100,6 +101,13 @@ class PostgresServer(ServerProcess):
         }
         pairs = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return _as_user(str(home and home / "postgres"), "-D", str(self._data), *pairs)
+
+    def members(self) -> list[psutil.Process]:
+        """Return its living processes, each of which has an operating system session of its own."""
+        if not self.running:
+            return []
+        server = psutil.Process(self.pid)
+        return [process for process in [server, *server.children(recursive=True)] if processes.is_alive(process)]
 
     def is_ready(self) -> bool:
         """Connect once."""

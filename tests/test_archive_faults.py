@@ -1,0 +1,201 @@
+"""The archive when things go wrong: killed archivers, a database that is away, a store that runs full or lets go."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from classwaves.archive import archiver as module
+from classwaves.archive.archiver import Archiver
+from classwaves.archive.sql import SqlArchive
+from classwaves.live import folded
+from classwaves.models import Entry, SessionRecord, new_id
+from classwaves.replica import FOLD_VERSION, Replica
+from classwaves.store.base import Checkpoint, Limits, Store
+from tests.support.archives import DatabaseOfTest, kept, log
+from tests.support.archives import archive as archive
+from tests.support.archives import database as database
+from tests.support.archives import postgres_process as postgres_process
+from tests.support.gunicorn_server import ROOT
+from tests.support.processes import minimal_environ
+from tests.support.stores import StoreFactory, join, new_session, redis_store, say, seat
+from tests.support.stores import make_store as make_store
+from tests.support.stores import store as store
+from tests.support.waiting import eventually
+
+#: Seconds for which the database is away; "make archive" takes the time that a failover takes.
+AWAY = float(os.environ.get("ARCHIVE_AWAY", "1.5"))
+
+FEW = Limits(log_entries=10, log_bytes=10_000_000, dedupe_keys=1000, archived=True)
+
+
+@pytest.fixture
+def running(store: Store, database: DatabaseOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archiver]:
+    """An archiver at work, in a hurry."""
+    monkeypatch.setattr(module, "PAUSE", 0.05)
+    archiver = Archiver(store, database.archive(), database.settings())
+    yield archiver
+    archiver.close()
+
+
+def has_all(archive: SqlArchive, store: Store, session: SessionRecord, timeout: float = 15) -> None:
+    def equal() -> bool:
+        return archive.positions([session.id]).get(session.id) == log(store, session)[-1].seq
+
+    eventually(equal, timeout, what="the archive has all")
+    assert kept(archive, session) == log(store, session)
+
+
+def test_an_archiver_is_killed_in_the_middle(database: DatabaseOfTest, redis_url: str) -> None:
+    store = redis_store(redis_url)
+    session = new_session(store)
+    say(store, session, *(str(number) for number in range(600)))
+    command = [sys.executable, "-m", "tests.support.archiving", redis_url, database.url, session.id]
+    archive = database.archive()
+    for _ in range(3):
+        before = archive.positions([session.id]).get(session.id, 0)
+        with subprocess.Popen(command, cwd=ROOT, env=minimal_environ(), stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            done = threading.Event()
+            speaker = threading.Thread(target=_speak, args=(store, session, done))
+            speaker.start()
+            eventually(lambda was=before: archive.positions([session.id]).get(session.id, 0) > was, what="some of it")  # type: ignore[misc]
+            process.kill()
+            done.set()
+            speaker.join()
+    Archiver(store, archive, database.settings()).bring(session.id)
+    assert kept(archive, session) == log(store, session)
+    archive.close()
+    store.close()
+
+
+def _speak(store: Store, session: SessionRecord, done: threading.Event) -> None:
+    while not done.is_set():
+        say(store, session, new_id())
+
+
+def test_the_database_is_away_while_messages_go_on(
+    running: Archiver, store: Store, archive: SqlArchive, database: DatabaseOfTest
+) -> None:
+    session = new_session(store)
+    running.note(session.id)
+    has_all(archive, store, session)
+    archive.close()  # its connections would keep nothing from being away, but would be reported
+    with database.away():
+        until = time.monotonic() + AWAY
+        slowest = 0.0
+        while time.monotonic() < until:
+            began = time.monotonic()
+            say(store, session, *map(str, range(10)))
+            running.note(session.id)
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.01)
+    assert len(running._new) <= 1, "it remembers sessions, and no entries"
+    has_all(archive, store, session, 60)
+
+
+def test_sessions_that_nobody_serves_are_found(running: Archiver, store: Store, archive: SqlArchive) -> None:
+    """A script has published into them, or the worker that served them was killed."""
+    sessions = [new_session(store) for _ in range(3)]
+    for session in sessions:
+        say(store, session, "from a script")
+    running.note(sessions[0].id)  # its first turn looks for the others
+    for session in sessions:
+        has_all(archive, store, session)
+
+
+def test_another_worker_goes_on_where_one_was_killed(
+    make_store: StoreFactory, running: Archiver, archive: SqlArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AGAIN", 0.2)
+    store = running._store
+    session = new_session(store)
+    say(store, session, "a")
+    assert store.claim(f"archive:{session.id}", "the killed one", 1.0)
+    running.note(session.id)
+    has_all(archive, store, session)
+
+
+def checkpointed(store: Store, session: SessionRecord) -> None:
+    loaded = store.load(session.id, FOLD_VERSION)
+    assert loaded
+    replica = folded(loaded)
+    assert store.save_checkpoint(session.id, Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump()))
+
+
+def first_seq(store: Store, session: SessionRecord) -> int:
+    return log(store, session)[0].seq
+
+
+def test_the_log_is_not_trimmed_past_the_archive(make_store: StoreFactory) -> None:
+    store = make_store(FEW)
+    session = new_session(store)
+    say(store, session, *map(str, range(14)))
+    checkpointed(store, session)
+    assert first_seq(store, session) == 1, "the archive has nothing"
+    assert store.archived(session.id, log(store, session)[2])
+    say(store, session, "more")
+    checkpointed(store, session)
+    assert first_seq(store, session) == 4
+    newest = log(store, session)[-1]
+    assert store.archived(session.id, newest)
+    say(store, session, "more")
+    checkpointed(store, session)
+    assert first_seq(store, session) == 8, "its ten entries"
+    assert not store.archived(session.id, another(newest)), "an entry that was lost"
+
+
+def another(entry: Entry) -> Entry:
+
+    return replace(entry, time=entry.time + 1)
+
+
+def test_what_the_store_cannot_bear_is_let_go_of_and_told(
+    make_store: StoreFactory, archive: SqlArchive, database: DatabaseOfTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = make_store(FEW)
+    session = new_session(store)
+    archiver = Archiver(store, archive, database.settings())
+    archiver.bring(session.id)
+    say(store, session, *map(str, range(40)))
+    checkpointed(store, session)
+    assert first_seq(store, session) == 22, "twice its ten entries"
+    archiver.bring(session.id)
+    assert [entry.seq for entry in kept(archive, session)] == [1, *range(22, 42)]
+    assert "20 entries of a session were let go of before the archive had them" in caplog.text
+
+
+def test_a_session_is_let_go_of_while_it_is_archived(
+    archive: SqlArchive, store: Store, database: DatabaseOfTest
+) -> None:
+    session = new_session(store)
+    say(store, session, "a")
+    archiver = Archiver(store, archive, database.settings())
+    archiver.bring(session.id)
+    before = kept(archive, session)
+    store.expire(session, 0.001)
+    eventually(lambda: not log(store, session), what="it is gone")
+    archiver.bring(session.id)
+    archiver.bring("never was")
+    assert kept(archive, session) == before
+    assert archive.positions([session.id]) == {session.id: 2}
+
+
+def test_the_archive_is_the_fold_of_the_log(archive: SqlArchive, store: Store, database: DatabaseOfTest) -> None:
+    session = new_session(store)
+    join(store, session, seat("ann"))
+    say(store, session, *map(str, range(20)))
+    store.leave(session.id, seat("ann"))
+    Archiver(store, archive, database.settings()).bring(session.id)
+    loaded = store.load(session.id, FOLD_VERSION)
+    assert loaded
+    replica = Replica(loaded.epoch)
+    for entry in kept(archive, session):
+        replica.apply(entry)
+    assert replica.dump() == folded(loaded).dump()
