@@ -556,7 +556,7 @@ class MemoryStore:
 
     def drop_accounts(self, user_id: str) -> int:
         with self._lock:
-            theirs = [name for name, kept in self._accounts.items() if kept["userId"] == user_id]
+            theirs = [name for name, kept in self._accounts.items() if kept.get("userId") == user_id]
             for name in theirs:
                 del self._accounts[name]
             return len(theirs)

@@ -544,7 +544,7 @@ class RedisStore:
     def save_account(self, username: str, account: Mapping[str, str]) -> bool:
         key, text = self._key("account", username), _dump(dict(account))
         # first, so that there is no account without it; that it names others' accounts too does no harm
-        self._redis.sadd(self._key("accounts-of", account["userId"]), username)
+        self._redis.sadd(self._key("accounts-of", account.get("userId", "")), username)
         return bool(self._redis.set(key, text, nx=True)) or self._text(self._redis.get(key)) == text
 
     @guarded
@@ -556,7 +556,7 @@ class RedisStore:
     def drop_accounts(self, user_id: str) -> int:
         index = self._key("accounts-of", user_id)
         named = [name.decode() for name in cast("set[bytes]", self._redis.smembers(index))]
-        theirs = [name for name in named if (kept := self.account(name)) and kept["userId"] == user_id]
+        theirs = [name for name in named if (kept := self.account(name)) and kept.get("userId") == user_id]
         for username in theirs:
             self._redis.delete(self._key("account", username))
         self._redis.delete(index)
