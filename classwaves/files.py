@@ -11,13 +11,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import ClassWavesError, StoreUnavailable
 from .filetypes import TypeCheck
 from .live import folded
-from .models import Draft, new_id
+from .models import new_id
 from .replica import FOLD_VERSION, Replica
 from .scheduler import Scheduler
 from .settings import Settings
@@ -139,21 +139,26 @@ class Files:
 
     # the end of files
 
-    def forget_user(self, session_id: str, user_id: str, file_ids: Iterable[str] = ()) -> None:
-        """Remove all files that a user has shared or begun to share in a session.
+    def forget_user(self, session_id: str, user_id: str) -> list[str]:
+        """Delete what a user has shared or begun to share in a session, and return the ids of what was shared.
 
-        :param file_ids: files that somebody else knows to be the user's, whose session the store has let go of.
+        The log still says that they were shared: see :mod:`classwaves.personal`.
         """
+        if self._storage is None:
+            return []
         for upload in self._store.uploads(session_id):
             if upload.user_id == user_id and self._store.end_upload(session_id, upload.id):
                 self.storage.delete(session_id, upload.id)
         loaded = self._store.load(session_id, FOLD_VERSION)
         mine = [one["fileId"] for one in shared(folded(loaded)).values() if one["userId"] == user_id] if loaded else []
         for file_id in mine:
-            draft = Draft("fileRemoved", {"fileId": file_id, "removedBy": user_id}, user_id, bumps=(FENCE,))
-            self._store.append(session_id, [draft], dedupe=f"-forget:{file_id}")
-        for file_id in [*mine, *file_ids]:
             self.storage.delete(session_id, file_id)
+        return mine
+
+    def delete(self, file_id: str) -> None:
+        """Delete a file of a session that the store has let go of."""
+        if self._storage is not None:
+            self._storage.delete(session_of(file_id), file_id)
 
     def _sweep_beside(self) -> None:
         if self._sweeping.acquire(blocking=False):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .archive.base import Archive, Asked
 from .live import LiveSession
-from .models import Entry, Principal
+from .models import Entry, Principal, iso
 from .past import PastSession
 from .payloads import LATEST
 from .store import Store
@@ -54,6 +54,18 @@ class Log:
         while entries := self.store.read(session_id, position, READ):
             yield from (entry for entry in entries if event in (None, entry.draft.event))
             position = entries[-1].seq
+
+
+def line(entry: Entry) -> dict[str, Any]:
+    """An entry as an export shows it, whoever it was for."""
+    draft = entry.draft
+    shown = {"seq": entry.seq, "epoch": entry.epoch, "timestamp": iso(entry.time), "event": draft.event}
+    shown |= {"userId": draft.author, "audience": draft.audience, "data": draft.data}
+    if draft.members:
+        shown["members"] = draft.members
+    if draft.id_field:
+        shown[draft.id_field] = entry.id
+    return shown
 
 
 def page(

@@ -80,6 +80,8 @@ class Hub:
         self._on_auth_ended = on_auth_ended
         self._connections = connections
         self._archiver = archiver
+        if archiver:
+            self.files.is_kept = lambda session_id: archiver.archive.known(session_id) is not None
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
         self._codes: dict[str, str] = {}

@@ -45,7 +45,7 @@ LAYERS = [
     "live",
     "files",
     "past",
-    "hub history",
+    "hub history personal",
     "rules",
     "events",
     "features.activities features.attendance features.files features.groups features.hands features.membership",
@@ -63,7 +63,7 @@ LAYERS = [
     "rest.common",
     "rest.auth rest.ops",
     "rest.sessions",
-    "rest.files rest.records",
+    "rest.files rest.records rest.users",
     "rest",
     "extension",
     "demo cli preflight",
@@ -120,7 +120,7 @@ RESERVED = {
     "botocore": {"storage.s3"},
     "filetype": {"filetypes"},
     "limits": {"limits", "settings"},
-    "flask_smorest": {"rest", "rest.common", "rest.files", "rest.records", "rest.sessions"},
+    "flask_smorest": {"rest", "rest.common", "rest.files", "rest.records", "rest.sessions", "rest.users"},
     "flask_jwt_extended": {"auth.tokens"},
 }
 

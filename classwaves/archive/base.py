@@ -55,6 +55,15 @@ class Kept:
     reactions: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An entry with a user's name or texts, and the session that it is in."""
+
+    session_id: str
+    code: str
+    entry: Entry
+
+
 class Archive(Protocol):
     """All sessions, in SQL."""
 
@@ -80,6 +89,9 @@ class Archive(Protocol):
     def find(self, code: str) -> Past | None:
         """The newest session that had this code."""
 
+    def known(self, session_id: str) -> Past | None:
+        """The session with this id."""
+
     def page(self, session_id: str, asked: Asked) -> list[Kept]:
         """The newest entries that were asked for, newest first, without messages that were deleted."""
 
@@ -88,6 +100,9 @@ class Archive(Protocol):
 
     def entries(self, session_id: str, before: int | None = None, event: str | None = None) -> Iterator[Entry]:
         """All entries in order, read as they are asked for."""
+
+    def of_user(self, user_id: str) -> Iterator[Said]:
+        """All entries with names or texts of a user, session by session, read as they are asked for."""
 
     # letting go
     def erase(self, user_id: str) -> int:

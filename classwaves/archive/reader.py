@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 
 from .. import codec
 from ..models import Entry
 from . import rows
-from .base import Asked, Kept, Past
+from .base import Asked, Kept, Past, Said
 from .tables import entries as entries_table
 from .tables import sessions as sessions_table
 
 E, S = entries_table.c, sessions_table.c
 
-#: The events that say who was there and how the session was set up.
+#: Where a walk over a user's entries is: session id, seq and epoch of the last one.
+Place = tuple[str, int, str]
+START: Place = ("", 0, "")
+
+#: The events that say who was there, how the session was set up, and which files there are.
 FACTS = (
     "sessionCreated",
     "sessionChanged",
@@ -26,6 +30,8 @@ FACTS = (
     "participantChanged",
     "participantRemoved",
     "groupUpdate",
+    "fileShared",
+    "fileRemoved",
 )
 _COLUMNS = (E.seq, E.epoch, E.time, E.event, E.author, E.audience, E.members, E.bumps, E.id_field, E.data)
 
@@ -33,6 +39,11 @@ _COLUMNS = (E.seq, E.epoch, E.time, E.event, E.author, E.audience, E.members, E.
 def find(connection: Connection, code: str) -> Past | None:
     query = select(S.record, S.time).where(S.code == code).order_by(S.created_at.desc()).limit(1)
     row = connection.execute(query).first()
+    return Past(rows.record_of(row.record), row.time) if row else None
+
+
+def known(connection: Connection, session_id: str) -> Past | None:
+    row = connection.execute(select(S.record, S.time).where(S.id == session_id)).first()
     return Past(rows.record_of(row.record), row.time) if row else None
 
 
@@ -90,3 +101,12 @@ def entries(
     """Up to ``limit`` entries after a seq, in order."""
     found = connection.execute(entries_query(session_id, after, before, event, limit))
     return [rows.entry_of(row) for row in found]
+
+
+def of_user(connection: Connection, user_id: str, column: str, after: Place, limit: int) -> list[tuple[Place, Said]]:
+    """Some of what a user said (``author``) or is about (``subject``), in the order of its place."""
+    place = (E.session_id, E.seq, E.epoch)
+    query = select(*_COLUMNS, E.session_id, S.code).join(sessions_table, S.id == E.session_id)
+    query = query.where(entries_table.c[column] == rows.plain(user_id), tuple_(*place) > after)
+    found = connection.execute(query.order_by(*place).limit(limit))
+    return [((row.session_id, row.seq, row.epoch), Said(row.session_id, row.code, rows.entry_of(row))) for row in found]

@@ -1,6 +1,6 @@
 """What goes: the names and texts of one user, and sessions that were kept long enough. In small steps.
 
-Imports erasure, models, tables, rows and writer.
+Imports erasure, models, tables, rows, reader and writer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, delete, select, tuple_, update
 
 from ..erasure import erased
 from . import rows
+from .reader import Place
 from .tables import entries as entries_table
 from .tables import erased as erased_table
 from .tables import sessions as sessions_table
@@ -20,10 +21,6 @@ E, S = entries_table.c, sessions_table.c
 
 #: How many entries are looked at, or deleted, in one transaction.
 STEP = 500
-
-#: Where a walk over a user's entries is: session id, seq and epoch of the last one.
-Place = tuple[str, int, str]
-START: Place = ("", 0, "")
 
 
 def note(connection: Connection, user_id: str, now: int) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ..errors import ArchiveUnavailable
 from ..models import Entry, SessionRecord
 from . import reader, removal, writer
-from .base import Asked, Past, Tip
+from .base import Asked, Past, Said, Tip
 from .base import Kept as Kept
 from .database import Database
 
@@ -62,6 +62,9 @@ class SqlArchive:
     def find(self, code: str) -> Past | None:
         return self.database.read(lambda connection: reader.find(connection, code))
 
+    def known(self, session_id: str) -> Past | None:
+        return self.database.read(lambda connection: reader.known(connection, session_id))
+
     def page(self, session_id: str, asked: Asked) -> list[Kept]:
         return self.database.read(lambda connection: reader.page(connection, session_id, asked))
 
@@ -77,6 +80,16 @@ class SqlArchive:
     def _some(self, session_id: str, after: int, before: int | None, event: str | None) -> list[Entry]:
         return self.database.read(lambda connection: reader.entries(connection, session_id, after, before, event, READ))
 
+    def of_user(self, user_id: str) -> Iterator[Said]:
+        for column in ("author", "subject"):
+            place = reader.START
+            while found := self._some_of(user_id, column, place):
+                yield from (said for _, said in found if column == "author" or said.entry.draft.author != user_id)
+                place = found[-1][0]
+
+    def _some_of(self, user_id: str, column: str, after: reader.Place) -> list[tuple[reader.Place, Said]]:
+        return self.database.read(lambda connection: reader.of_user(connection, user_id, column, after, READ))
+
     # letting go
 
     def erase(self, user_id: str) -> int:
@@ -90,9 +103,9 @@ class SqlArchive:
         return total
 
     def _erase_by(self, user_id: str, column: str) -> int:
-        total, place = 0, removal.START
+        total, place = 0, reader.START
 
-        def some(connection: Connection) -> tuple[int, removal.Place | None]:
+        def some(connection: Connection) -> tuple[int, reader.Place | None]:
             self.database.alone(connection)
             return removal.erase_some(connection, user_id, column, place)
 

@@ -19,7 +19,7 @@ from ..filetypes import matches, normalized
 from ..hub import Hub
 from ..models import Entry, iso
 from ..payloads import KEY, AnyText, Binary, EventSchema, StoredEvent, Text, client_message_id, identifier, position
-from ..replica import Replica, fold, snapshot
+from ..replica import Replica, erases, fold, snapshot
 from ..rules import forbidden
 from ..store.base import Room, Upload
 
@@ -68,8 +68,17 @@ class RemoveSchema(StoredEvent):
 
 @fold("fileShared")
 def _add(replica: Replica, entry: Entry) -> None:
+    if not entry.draft.data["sha256"]:
+        return  # its user is erased, and so is it
     kept = {**entry.draft.data, "seq": entry.seq, "timestamp": iso(entry.time)}
     replica.state.setdefault("files", {}).setdefault(entry.draft.data["fileId"], kept)
+
+
+@erases
+def _forget(replica: Replica, user_id: str) -> None:
+    there = replica.state.get("files", {})
+    for file_id in [file_id for file_id, file in there.items() if file["userId"] == user_id]:
+        del there[file_id]
 
 
 @fold("fileRemoved")

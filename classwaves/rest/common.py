@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Request, Response, g, jsonify, request
@@ -17,6 +17,7 @@ from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from .. import codec
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
 from ..models import Principal
@@ -161,6 +162,26 @@ def documented(blueprint: Blueprint, *statuses: int, public: bool = False) -> Ca
 def also(*media_types: str) -> dict[str, Any]:
     """The other media types of an answer, in the OpenAPI document."""
     return {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}
+
+
+def attachment(body: str | Iterable[bytes], media_type: str, name: str) -> Response:
+    """An answer that browsers keep as a file."""
+    response = Response(body, content_type=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def json_lines(items: Iterable[Mapping[str, Any]], name: str) -> Response:
+    """An attachment of a JSON text a line, made while it is sent."""
+    lines = (codec.dumps(item) + b"\n" for item in items)
+    first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
+
+    def whole() -> Iterator[bytes]:
+        yield first
+        yield from lines
+
+    return attachment(whole(), "application/x-ndjson", name)
 
 
 def address() -> str:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint
 
-from .. import captions, codec
+from .. import captions
 from ..errors import ClassWavesError
 from ..features.attendance import sheet
 from ..features.groups import all_groups
 from ..features.history import messages, segments
-from ..history import Log, Window
+from ..history import Log, Window, line
 from ..live import LiveSession
-from ..models import Entry, iso
+from ..models import Entry
 from ..past import PastSession
 from ..state import current_state
 from .auth import tokens
-from .common import also, authenticated, documented, make_blueprint, principal
+from .common import also, attachment, authenticated, documented, json_lines, make_blueprint, principal
 from .schemas import (
     AttendanceQuery,
     AttendanceSchema,
@@ -68,13 +67,6 @@ def _of_staff(code: str, replica: bool = True) -> LiveSession:
     return live
 
 
-def _file(body: str | Iterable[bytes], media_type: str, name: str) -> Response:
-    response = Response(body, content_type=media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
 @blueprint.route("/sessions/<code>/groups", methods=["GET"])
 @documented(blueprint, 403, 404)
 @blueprint.arguments(PageSchema, location="query")
@@ -118,7 +110,7 @@ def transcript(query: dict[str, Any], code: str) -> Any:
         if entry.is_for(who.user_id, staff) and group_id in (None, entry.draft.data.get("groupId"))
     ]
     media_type, make = captions.FORMATS[form]
-    return _file(make(found), f"{media_type}; charset=utf-8", f"transcript-{live.record.code}.{form}")
+    return attachment(make(found), f"{media_type}; charset=utf-8", f"transcript-{live.record.code}.{form}")
 
 
 def _name(live: LiveSession, entry: Entry) -> str:
@@ -139,7 +131,7 @@ def attendance(query: dict[str, Any], code: str) -> Any:
         now = live.until if isinstance(live, PastSession) else int(time.time() * 1000)
         rows = sheet(live.replica, now, current_state().settings.late_after)
     if query["format"] == "csv":
-        return _file(_csv(rows), "text/csv; charset=utf-8", f"attendance-{live.record.code}.csv")
+        return attachment(_csv(rows), "text/csv; charset=utf-8", f"attendance-{live.record.code}.csv")
     shown, following = page_of(rows[cursor : cursor + limit + 1], cursor, limit)
     return {"attendance": shown, "nextCursor": following}
 
@@ -162,26 +154,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def export(code: str) -> Response:
     """The whole event log, oldest first, as JSON lines. For staff."""
     live = _of_staff(code, replica=False)
-    lines = _lines(log().everything(live.id))
-    first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
-
-    def whole() -> Iterator[bytes]:
-        yield first
-        yield from lines
-
-    return _file(whole(), "application/x-ndjson", f"session-{live.record.code}.jsonl")
-
-
-def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
-    for entry in entries:
-        draft = entry.draft
-        line = {"seq": entry.seq, "epoch": entry.epoch, "timestamp": iso(entry.time), "event": draft.event}
-        line |= {"userId": draft.author, "audience": draft.audience, "data": draft.data}
-        if draft.members:
-            line["members"] = draft.members
-        if draft.id_field:
-            line[draft.id_field] = entry.id
-        yield codec.dumps(line) + b"\n"
+    return json_lines(map(line, log().everything(live.id)), f"session-{live.record.code}.jsonl")
 
 
 @blueprint.route("/sessions/<code>/transcriber", methods=["POST"])

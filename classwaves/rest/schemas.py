@@ -176,3 +176,12 @@ class MessagesSchema(Answer):
     messages = fields.List(fields.Dict(), required=True)
     hasMore = fields.Boolean(required=True)
     nextBeforeSeq = fields.Integer(allow_none=True)
+
+
+class ErasedSchema(Schema):
+    """What was erased: entries in the store and in the archive, files, and accounts of the built-in authenticator."""
+
+    entries = fields.Integer(required=True)
+    archived = fields.Integer(required=True)
+    files = fields.Integer(required=True)
+    accounts = fields.Integer(required=True)

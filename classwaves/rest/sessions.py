@@ -77,12 +77,19 @@ def readable(code: str, replica: bool = True) -> LiveSession:
 
 def readable_id(session_id: str, unknown: str) -> LiveSession:
     """The same by its id. :raises ClassWavesError: ``SESSION_ACCESS_DENIED``; ``unknown``: there is no such session."""
-    current_state().limits.hit("read", principal().user_id)
+    state, hub = current_state(), current_state().hub
+    state.limits.hit("read", principal().user_id)
     try:
-        live = current_state().hub.view(session_id)
+        return _open_to_reader(hub.view(session_id))
     except ClassWavesError as error:
-        raise ClassWavesError(unknown) if error.code == "SESSION_NOT_FOUND" else error from None
-    return _open_to_reader(live)
+        if error.code != "SESSION_NOT_FOUND":
+            raise
+    found = hub.archive.known(session_id) if hub.archive else None
+    if found is None or hub.archive is None:
+        raise ClassWavesError(unknown)
+    past = PastSession(found, hub.archive, hub.store, hub.settings)
+    past.fold()
+    return _open_to_reader(past)
 
 
 def _open_to_reader(live: LiveSession) -> LiveSession:

@@ -1,0 +1,102 @@
+"""What one user has said and is called, everywhere: handed out whole, or erased.
+
+Imports erasure, models, replica, store, files and the archive's base. Names and texts go from the logs, their
+checkpoints and the archive, files from the storage; entries keep their places, so that order and counts stay. Ids stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .archive.base import Archive, Said
+from .erasure import belongs_to, erased
+from .files import Files
+from .models import SessionRecord
+from .replica import FOLD_VERSION, Replica
+from .store import Store
+from .store.base import Edit
+
+#: How many entries, or sessions, are read at once.
+PAGE = 500
+
+#: How often all logs are gone through until one time nothing of the user was found: their last words may come late.
+PASSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many entries lost a name or a text, in the store and in the archive; how many files and accounts are gone."""
+
+    entries: int
+    archived: int
+    files: int
+    accounts: int
+
+
+class PersonalData:
+    """One user's data in all sessions. Both methods read all logs that the store has: neither is quick.
+
+    :raises ClassWavesError: ``SERVICE_UNAVAILABLE``: the store, the storage or the archive did not answer. What was
+        erased is erased; again, the rest follows.
+    """
+
+    def __init__(self, store: Store, files: Files, archive: Archive | None, user_id: str) -> None:
+        self._store, self._files, self._archive = store, files, archive
+        self._user_id = user_id
+
+    def entries(self) -> Iterator[Said]:
+        """What has the user's names or texts, session by session."""
+        if self._archive:
+            yield from self._archive.of_user(self._user_id)
+        for record in self._sessions():
+            tip = self._archive.tip(record.id).seq if self._archive else 0
+            while page := self._store.read(record.id, tip, PAGE):
+                tip = page[-1].seq
+                yield from (Said(record.id, record.code, one) for one in page if belongs_to(one, self._user_id))
+
+    def _sessions(self) -> Iterator[SessionRecord]:
+        offset = 0
+        while records := self._store.list_sessions(None, offset, PAGE):
+            yield from records
+            offset += len(records)
+
+    def erase(self) -> Erased:
+        """End the user's logins, and take out their names, texts and files; once more, and there is nothing left."""
+        accounts = self._store.drop_accounts(self._user_id)
+        for auth_id in self._store.auths_of(self._user_id):
+            self._store.end_auth(auth_id)
+        files = self._erase_past_files()
+        archived = self._archive.erase(self._user_id) if self._archive else 0
+        entries = 0
+        for _ in range(PASSES):
+            changed = 0
+            for record in self._sessions():
+                files |= set(self._files.forget_user(record.id, self._user_id))
+                changed += self._store.rewrite(record.id, self._edit)
+            entries += changed
+            if not changed:
+                break
+        return Erased(entries, archived, len(files), accounts)
+
+    def _erase_past_files(self) -> set[str]:
+        """Before the archive forgets which ones they are."""
+        shared = {
+            said.entry.draft.data["fileId"]
+            for said in (self._archive.of_user(self._user_id) if self._archive else ())
+            if said.entry.draft.event == "fileShared" and said.entry.draft.data.get("sha256")
+        }
+        for file_id in shared:
+            self._files.delete(file_id)
+        return shared
+
+    @property
+    def _edit(self) -> Edit:
+        user_id = self._user_id
+
+        def checkpoint(text: str) -> str:
+            replica = Replica.load(text)
+            replica.erase(user_id)
+            return replica.dump()
+
+        return Edit(lambda entry: erased(entry, user_id), checkpoint, FOLD_VERSION, f"{len(user_id)}:{user_id}:")

@@ -1,0 +1,51 @@
+"""``/users/{userId}/data``: what one user has said and is called, handed out and erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from ..errors import ClassWavesError
+from ..history import line
+from ..personal import Erased, PersonalData
+from ..state import current_state
+from .common import authenticated, documented, json_lines, make_blueprint, principal
+from .schemas import ErasedSchema
+
+blueprint: Blueprint = make_blueprint("users", "What is kept of one user.")
+
+DATA = "/users/<path:user_id>/data"
+
+
+def _of(user_id: str) -> PersonalData:
+    """The data of a user, for themselves and for admins. :raises ClassWavesError: ``FORBIDDEN``."""
+    who, state = principal(), current_state()
+    state.limits.hit("read", who.user_id)
+    if who.user_id != user_id and (who.role != "admin" or who.auth.guest_of is not None):
+        raise ClassWavesError("FORBIDDEN", "This is for the user, and for admins")
+    return PersonalData(state.store, state.hub.files, state.hub.archive, user_id)
+
+
+@blueprint.route(DATA, methods=["GET"])
+@documented(blueprint, 403)
+@blueprint.response(200, content_type="application/x-ndjson", description="Entries of logs, one a line")
+@authenticated
+def data(user_id: str) -> Response:
+    """What has this user's name or texts, in all sessions, as JSON lines like those of an export."""
+    found: Any = ({"sessionCode": said.code, **line(said.entry)} for said in _of(user_id).entries())
+    return json_lines(found, "user-data.jsonl")
+
+
+@blueprint.route(DATA, methods=["DELETE"])
+@documented(blueprint, 403)
+@blueprint.response(200, ErasedSchema)
+@authenticated
+def erase(user_id: str) -> Erased:
+    """Take this user's names, texts and files out of all sessions, and end their logins. It cannot be undone.
+
+    What was said keeps its place and its time, so that order and counts stay, and user ids stay. Whoever is in one of
+    these sessions is told anew how it is: `sessionJoined` with `recovered: false`.
+    """
+    return _of(user_id).erase()
