@@ -16,7 +16,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos files oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ test: tools lint ## linters, mypy, then every test
 
 chaos: tools ## everything breaks while a class talks (three minutes); CHAOS_SEED=1 CHAOS_SECONDS=60 CHAOS_RUNS=20
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -s tests/test_chaos.py $(ARGS)
+
+files: tools ## the memory that a large file takes: FILE_MEGABYTES=300
+	@FILE_MEGABYTES=$${FILE_MEGABYTES:-50} $(PY) -m pytest -s tests/test_files_of_servers.py -k memory $(ARGS)
 
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)

@@ -95,6 +95,11 @@ class Files:
             raise ClassWavesError("FILE_NOT_FOUND")
         return self._storage
 
+    def delete(self, session_id: str, file_id: str = "") -> None:
+        """Let go of the chunks of a file, or of all files of a session."""
+        if self._storage is not None:
+            self._storage.delete(session_id, file_id)
+
     def start(self, scheduler: Scheduler) -> None:
         """Sweep from now on, in a thread of its own: the scheduler renews the lease."""
         if self._storage is not None:
@@ -148,17 +153,12 @@ class Files:
             return []
         for upload in self._store.uploads(session_id):
             if upload.user_id == user_id and self._store.end_upload(session_id, upload.id):
-                self.storage.delete(session_id, upload.id)
+                self.delete(session_id, upload.id)
         loaded = self._store.load(session_id, FOLD_VERSION)
         mine = [one["fileId"] for one in shared(folded(loaded)).values() if one["userId"] == user_id] if loaded else []
         for file_id in mine:
-            self.storage.delete(session_id, file_id)
+            self.delete(session_id, file_id)
         return mine
-
-    def delete(self, file_id: str) -> None:
-        """Delete a file of a session that the store has let go of."""
-        if self._storage is not None:
-            self._storage.delete(session_of(file_id), file_id)
 
     def _sweep_beside(self) -> None:
         if self._sweeping.acquire(blocking=False):
@@ -187,7 +187,7 @@ class Files:
             if session_id in there:
                 self._sweep_session(session_id)
             elif not self.is_kept(session_id):
-                self.storage.delete(session_id)
+                self.delete(session_id)
 
     def _sweep_session(self, session_id: str) -> None:
         """Old files that nobody knows: of a worker that died, or of a store that has lost something."""
@@ -204,4 +204,4 @@ class Files:
         in_log = set(shared(folded(loaded))) if loaded else set()
         self._known |= in_log & file_ids
         for file_id in file_ids - in_log:
-            self.storage.delete(session_id, file_id)
+            self.delete(session_id, file_id)

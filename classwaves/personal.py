@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .archive.base import Archive, Said
 from .erasure import belongs_to, erased
-from .files import Files
+from .files import Files, session_of
 from .models import SessionRecord
 from .replica import FOLD_VERSION, Replica
 from .store import Store
@@ -87,7 +87,7 @@ class PersonalData:
             if said.entry.draft.event == "fileShared" and said.entry.draft.data.get("sha256")
         }
         for file_id in shared:
-            self._files.delete(file_id)
+            self._files.delete(session_of(file_id), file_id)
         return shared
 
     @property

@@ -1,6 +1,7 @@
 """Files over real sockets: any transport, any client, cut off and taken up at another process; a chunk at a time."""
 
 import hashlib
+import http.client
 import os
 import threading
 import urllib.request
@@ -156,7 +157,23 @@ def test_no_more_than_a_few_chunks_are_in_memory(pair: Pair) -> None:
             assert sent.complete()["ok"]
             length, _ = download(pair.a, token, f"{API}/files/{sent.file_id}")
         assert length == size
+    print(f"{memory.growth / 2**20:.1f} MiB more for a file of {MEGABYTES} MiB")
     assert memory.growth < 24 * CHUNK, f"{memory.growth / 2**20:.1f} MiB for a file of {MEGABYTES} MiB"
+
+
+def test_a_download_ends_short_when_the_file_is_removed(pair: Pair) -> None:
+    """And not with something else in the rest of it, or never."""
+    code = pair.a.session()
+    teacher = pair.watch(code, pair.a)
+    sent = Sent(teacher.ask, code, patterned(16 * 2**20))
+    sent.share()
+    request = urllib.request.Request(f"{pair.a.url}{API}/files/{sent.file_id}", headers=bearer(pair.a.teacher))
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.read(CHUNK) == sent.data[:CHUNK]
+        assert teacher.ask("removeFile", {"sessionCode": code, "fileId": sent.file_id})["ok"]
+        with pytest.raises(http.client.IncompleteRead) as short:
+            answer.read()
+    assert sent.data[CHUNK:].startswith(short.value.partial)
 
 
 @pytest.fixture

@@ -25,11 +25,14 @@ from ..store.base import Room, Upload
 
 files = Feature("files")
 
+#: A type and a subtype (RFC 6838, section 4.2), maybe with parameters, which do not count.
+MIME_TYPE = r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}\s*(;.{0,100})?\Z"
+
 
 class StartSchema(StoredEvent):
     clientFileId = identifier(required=True)
     fileName = AnyText(required=True)
-    mimeType = Text(required=True, validate=validate.Regexp(r"[\w!#$&^.+-]{1,63}/[\w!#$&^.+-]{1,63}\s*(;.{0,100})?\Z"))
+    mimeType = Text(required=True, validate=validate.Regexp(MIME_TYPE))
     size = position(required=True)
     sha256 = Text(required=True, validate=validate.Regexp(r"[0-9A-Fa-f]{64}\Z"))
 
@@ -144,7 +147,7 @@ def start(context: Context, data: dict[str, Any]) -> dict[str, Any]:
 def add_chunk(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Send the next chunk: all but the last have ``chunkSize`` bytes. The ack says which is wanted then."""
     _check_sharing(context)
-    live, storage, index, chunk = context.live, context.hub.files.storage, data["index"], data["data"]
+    live, all_files, index, chunk = context.live, context.hub.files, data["index"], data["data"]
     if (whole := shared(live.replica).get(data["fileId"])) and whole["userId"] == context.principal.user_id:
         return {"nextIndex": chunks_of(whole["size"])}
     upload = _own(context, data["fileId"])
@@ -156,10 +159,10 @@ def add_chunk(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         raise _wrong_chunk("data", "This chunk is not as long as it should be.", upload)
     if upload.stage != "open":
         raise ClassWavesError("CONFLICT", "The file is being completed")
-    storage.put(live.id, upload.id, index, chunk)
+    all_files.storage.put(live.id, upload.id, index, chunk)
     moved = context.hub.store.advance_upload(live.id, upload.id, index)
     if moved is None:  # it was cancelled, or given up, meanwhile
-        storage.delete(live.id, upload.id)
+        all_files.delete(live.id, upload.id)
         raise ClassWavesError("FILE_NOT_FOUND")
     return {"nextIndex": moved.next_index}
 
@@ -200,7 +203,7 @@ def cancel(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     upload = _own(context, data["fileId"])
     if not store.end_upload(live.id, upload.id, only_open=True) and store.upload(live.id, upload.id):
         raise ClassWavesError("CONFLICT", "The file is being completed")
-    context.hub.files.storage.delete(live.id, upload.id)
+    context.hub.files.delete(live.id, upload.id)
     return {}
 
 
@@ -219,7 +222,7 @@ def remove(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     payload = {"fileId": file["fileId"], "removedBy": context.principal.user_id}
     ack = context.publish("fileRemoved", payload, bumps=[FENCE])
     with contextlib.suppress(StoreUnavailable):  # it is out of the log, so it is swept
-        context.hub.files.storage.delete(live.id, file["fileId"])
+        context.hub.files.delete(live.id, file["fileId"])
     return ack
 
 
@@ -262,7 +265,7 @@ def _check(context: Context, upload: Upload) -> None:
     except ClassWavesError as error:
         if error.code == "FILE_REJECTED":
             store.end_upload(live.id, upload.id)
-            all_files.storage.delete(live.id, upload.id)
+            all_files.delete(live.id, upload.id)
         raise
     if store.seal_upload(live.id, upload.id, "checked") is None:
         raise ClassWavesError("FILE_NOT_FOUND")

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 #: The routes of a token that is for captions alone: what it is, and its end.
 OPEN_TO_TRANSCRIBERS = ("classwaves_auth.me", "classwaves_auth.logout")
 
+#: What pages of other origins may read of an answer.
+EXPOSED = "Retry-After, Content-Disposition, Content-Range, ETag"
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -119,9 +122,9 @@ def allow_origin(response: Response) -> Response:
     response.headers.add("Vary", "Origin")
     if current_state().origins.allowed(origin, request.environ):
         response.headers["Access-Control-Allow-Origin"] = origin or ""
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Range, If-Range"
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE, OPTIONS"
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
         response.headers["Access-Control-Max-Age"] = "600"
     return response
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import logging
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -14,6 +16,8 @@ from ..files import session_of, shared
 from ..state import current_state
 from .common import authenticated, documented, make_blueprint
 from .sessions import readable_id
+
+logger = logging.getLogger(__name__)
 
 blueprint: Blueprint = make_blueprint("files", "Shared files.")
 
@@ -71,7 +75,16 @@ def _part(size: int, etag: str) -> tuple[int, int] | None:
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The chunks, of which the first is read now: what goes wrong at once is an error, and not half a file."""
     first = next(chunks, b"")
-    return itertools.chain([first], chunks)
+    return itertools.chain([first], _rest(chunks))
+
+
+def _rest(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Where not all can be sent, the connection ends, as if the client had gone: so nobody takes it for the whole."""
+    try:
+        yield from chunks
+    except ClassWavesError as error:
+        logger.info("a download was broken off: %s", error.code)
+        raise ConnectionResetError(errno.ECONNRESET, error.code) from None
 
 
 def disposition(name: str) -> str:
