@@ -186,15 +186,20 @@ class Files:
         for session_id in sessions:
             if session_id in there:
                 self._sweep_session(session_id)
-            elif not self.is_kept(session_id):
+            elif not self.is_kept(session_id) and all(self._is_old(session_id, one) for one in self._files(session_id)):
                 self.delete(session_id)
+
+    def _files(self, session_id: str) -> set[str]:
+        return set(self.storage.files(session_id))
+
+    def _is_old(self, session_id: str, file_id: str) -> bool:
+        return self.storage.touched(session_id, file_id) < time.time() - self._settings.upload_timeout
 
     def _sweep_session(self, session_id: str) -> None:
         """Old files that nobody knows: of a worker that died, or of a store that has lost something."""
-        old = time.time() - self._settings.upload_timeout
-        unknown = set(self.storage.files(session_id)) - self._known
+        unknown = self._files(session_id) - self._known
         unknown -= {upload.id for upload in self._store.uploads(session_id)}
-        self._delete(session_id, {one for one in unknown if self.storage.touched(session_id, one) < old})
+        self._delete(session_id, {one for one in unknown if self._is_old(session_id, one)})
 
     def _delete(self, session_id: str, file_ids: set[str]) -> None:
         """Delete those of these files that are not in the log."""

@@ -112,6 +112,9 @@ def test_files_go_with_their_session_unless_they_are_kept(lesson: Lesson) -> Non
     sent.share()
     lesson.store.expire(lesson.session, 10)
     lesson.clock.forward(11)
+    lesson.files.sweep()
+    assert lesson.kept == {sent.file_id}, "it is not old"
+    lesson.pass_by(1000)
     lesson.files.is_kept = lambda session_id: session_id == lesson.session.id
     lesson.files.sweep()
     assert lesson.kept == {sent.file_id}
@@ -166,6 +169,7 @@ def test_a_storage_that_fails_is_swept_another_time(lesson: Lesson, caplog: pyte
     sent = lesson.sent(lesson.joined("ann"))
     sent.share()
     lesson.store.expire(lesson.session, 0)
+    lesson.pass_by(1000)
     lesson.folder.rename(lesson.folder.with_name("away"))
     lesson.folder.write_text("in the way")
     caplog.set_level("INFO")
