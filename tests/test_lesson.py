@@ -11,10 +11,11 @@ import pytest
 
 from classwaves import create_app
 from classwaves.connections import Silence
+from classwaves.files import CHUNK
 from classwaves.live import LiveSession
 from classwaves.models import AuthSession, Principal
 from classwaves.store.redis import RedisStore
-from tests.support.apps import API, add_user, state_of
+from tests.support.apps import API, add_user, bearer, state_of
 from tests.support.clients import RawClient
 from tests.support.fleet import Wanderer
 from tests.support.gunicorn_server import TEST_KEYS
@@ -23,6 +24,7 @@ from tests.support.pair import Pair, open_pair
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import ResumingClient, gathered
 from tests.support.stores import LIMITS
+from tests.support.uploads import PNG, Sent, patterned
 from tests.support.view import View, conversation
 from tests.support.waiting import eventually
 
@@ -192,6 +194,36 @@ def the_teacher_is_captioned(lesson: Lesson) -> None:
     assert program.ask("leaveSession", lesson.code)["ok"]
 
 
+def files_are_shared(lesson: Lesson) -> None:
+    """Two, of which one is cut off and taken up at the other worker; and one more, which is removed."""
+    student, data = lesson.students[0], patterned(3 * CHUNK + 1)
+    here = lesson.pair.a.connect(student.token)
+    here.join(lesson.code)
+    cut = Sent(here.ask, lesson.code, data, client_id="homework")
+    assert cut.start()["ok"]
+    cut.chunks(stop=2)
+    here.wire.drop()
+    there = lesson.pair.b.connect(student.token)
+    there.join(lesson.code)
+    resumed = Sent(there.ask, lesson.code, data, client_id="homework")
+    begun = resumed.start()
+    assert (begun["fileId"], begun["nextIndex"]) == (cut.file_id, 2)
+    resumed.chunks(2)
+    lesson.drop()
+    assert resumed.complete()["ok"]
+    for number in range(2):
+        Sent(there.ask, lesson.code, PNG, f"leaf {number}.png", "image/png", f"leaf {number}").share()
+    removed = last(lesson.teacher, "fileShared", clientFileId="leaf 0")["fileId"]
+    lesson.carol.do("removeFile", fileId=removed)
+    lesson.settle()
+    last(lesson.teacher, "fileRemoved", fileId=removed)
+    url = f"{lesson.pair.a.url}{last(lesson.teacher, 'fileShared', clientFileId='homework')['url']}"
+    request = urllib.request.Request(url, headers=bearer(lesson.students[1].token))
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.read() == data
+    there.wire.drop()
+
+
 def hands_go_up_and_down(lesson: Lesson) -> None:
     for student in lesson.students[:10]:
         student.do("raiseHand")
@@ -256,6 +288,7 @@ def test_a_whole_lesson(lesson: Lesson) -> None:
     groups_form_and_talk(lesson)
     everyone_answers(lesson)
     the_teacher_is_captioned(lesson)
+    files_are_shared(lesson)
     hands_go_up_and_down(lesson)
     the_class_is_moderated(lesson, chance)
     everybody_chats(lesson, chance)

@@ -19,6 +19,7 @@ class View:
         self.mode = "open"
         self.muted: set[str] = set()
         self.streams: dict[str, str] = {}
+        self.files: dict[str, Payload] = {}
         self.read: dict[str, str] = {}
         self._me = ""
         for name, data in events:
@@ -40,6 +41,7 @@ class View:
             "mode": self.mode,
             "muted": self.muted,
             "streams": self.streams,
+            "files": self.files,
             "read": self.read,
         }
 
@@ -52,6 +54,7 @@ class View:
         self.mode = data["mode"]
         self.muted = set(data["muted"])
         self.streams = {stream["streamId"]: stream["status"] for stream in data["transcription"]["streams"]}
+        self.files = {file["fileId"]: file for file in data["files"]}
         self.read = dict(data["readReceipts"])
 
     def _on_presenceUpdated(self, data: Payload) -> None:
@@ -108,6 +111,12 @@ class View:
             self.streams.pop(data["streamId"], None)
         else:
             self.streams[data["streamId"]] = data["status"]
+
+    def _on_fileShared(self, data: Payload) -> None:
+        self.files[data["fileId"]] = {key: value for key, value in data.items() if key != "sessionCode"}
+
+    def _on_fileRemoved(self, data: Payload) -> None:
+        self.files.pop(data["fileId"], None)
 
     def _on_readReceiptUpdated(self, data: Payload) -> None:
         self.read[data["userId"]] = data["messageId"]
