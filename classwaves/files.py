@@ -152,7 +152,8 @@ class Files:
         if self._storage is None:
             return []
         for upload in self._store.uploads(session_id):
-            if upload.user_id == user_id and self._store.end_upload(session_id, upload.id):
+            if upload.user_id == user_id:
+                self._store.end_upload(session_id, upload.id)
                 self.delete(session_id, upload.id)
         loaded = self._store.load(session_id, FOLD_VERSION)
         mine = [one["fileId"] for one in shared(folded(loaded)).values() if one["userId"] == user_id] if loaded else []

@@ -251,7 +251,7 @@ class Settings:
     session_file_bytes: int = setting(
         "CLASSWAVES_SESSION_FILE_BYTES", 1_000_000_000, _positive(int), "size of all shared files of a session"
     )
-    session_files: int = setting("CLASSWAVES_SESSION_FILES", 200, _positive(int), "shared files of a session")
+    session_files: int = setting("CLASSWAVES_SESSION_FILES", 100, _positive(int), "shared files of a session")
     session_uploads: int = setting(
         "CLASSWAVES_SESSION_UPLOADS", 100, _positive(int), "uploads of a session that may be under way at once"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from classwaves.files import CHUNK
 from tests.support.engine_io import UNKNOWN_SID, Live, Opener, Polling
 from tests.support.fleet import Machine, Wanderer, open_fleet
 from tests.support.fleet import redis as redis
@@ -15,6 +16,7 @@ from tests.support.fleet import running as running
 from tests.support.pair import Pair
 from tests.support.protocol import PATH, Refused, Tcp, http
 from tests.support.redis_server import RedisServer
+from tests.support.uploads import Sent, patterned
 from tests.support.waiting import eventually
 from tests.support.wires import Closed
 
@@ -121,6 +123,16 @@ def test_a_flood_through_another_machine_is_handled_in_order(pair: Pair, opener:
     eventually(lambda: len(pair.history(code)) == 200, what="all messages")
     assert [one["message"] for one in pair.history(code)] == [str(number) for number in range(200)]
     live.drop()
+
+
+def test_a_file_that_is_sent_wherever_it_comes(pair: Pair, way: list[str]) -> None:
+    code = pair.a.session()
+    student = Wanderer(way, pair.a.api.guest(code, "Ann"))
+    student.join(code)
+    sent = Sent(student.ask, code, patterned(2 * CHUNK + 1))
+    sent.share()
+    student.wait_for("fileShared", fileId=sent.file_id)
+    student.close()
 
 
 def test_what_no_connection_is_belongs_to_nobody(pair: Pair, way: list[str]) -> None:

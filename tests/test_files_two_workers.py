@@ -104,6 +104,18 @@ def test_the_room_is_given_out_once(both: Both) -> None:
     assert len(list(both.folder.glob("*/*"))) == 5
 
 
+@pytest.mark.parametrize("stage", ["sealed", "checked"])
+def test_what_a_worker_died_over_is_completed_by_another(both: Both, stage: str) -> None:
+    here, there = both.sent("ann", 0), both.sent("ann", 1)
+    here.start()
+    here.chunks()
+    both.workers[0].store.seal_upload(both.session.id, here.file_id, stage)
+    assert there.start()["nextIndex"] == 3
+    assert there.complete()["ok"]
+    assert both.log("fileShared") == [here.file_id]
+    assert both.workers[0].store.uploads(both.session.id) == []
+
+
 def test_removed_by_both_at_once(both: Both) -> None:
     sent = both.sent("ann", 0)
     sent.share()

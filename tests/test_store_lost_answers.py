@@ -3,12 +3,14 @@
 import pytest
 
 from classwaves.errors import StoreUnavailable
+from classwaves.store.base import Room
 from classwaves.store.redis import RedisStore
 from tests.support.proxy import FaultyProxy
-from tests.support.stores import LONG, created, facts, join, login, message, new_record, new_session, seat, texts
+from tests.support.stores import LONG, ROOM, created, facts, join, login, message, new_record, new_session, seat, texts
 from tests.support.stores import direct as direct
 from tests.support.stores import proxy as proxy
 from tests.support.stores import shaky as shaky
+from tests.support.stores import upload as new_upload
 
 
 def test_an_append_whose_answer_was_lost_is_stored_once(shaky: RedisStore, proxy: FaultyProxy) -> None:
@@ -106,3 +108,23 @@ def test_a_join_whose_answer_was_lost_is_one_arrival(direct: RedisStore, shaky: 
     assert proxy.swallowed.wait(5)
     assert (result.status, result.seq) == ("active", 2)
     assert facts(direct, session) == [("ann", "joined")]
+
+
+def test_an_upload_whose_beginning_was_not_answered_has_its_place(shaky: RedisStore, proxy: FaultyProxy) -> None:
+    """Though it is the last one that there is."""
+    session, mine = new_session(shaky), new_upload("ann")
+    proxy.swallow_next_reply(b"begin")
+    assert shaky.begin_upload(session.id, mine, Room(files=1, bytes=100, uploads=1, own_uploads=1), {}) == mine
+    assert proxy.swallowed.wait(5)
+    assert shaky.uploads(session.id) == [mine]
+    assert shaky.due_uploads(0) == [session.id]
+
+
+def test_a_chunk_whose_answer_was_lost_counts_once(shaky: RedisStore, proxy: FaultyProxy) -> None:
+    session, mine = new_session(shaky), new_upload("ann")
+    shaky.begin_upload(session.id, mine, ROOM, {})
+    proxy.swallow_next_reply(b"advance")
+    moved = shaky.advance_upload(session.id, mine.id, 0)
+    assert proxy.swallowed.wait(5)
+    assert moved
+    assert moved.next_index == 1
