@@ -243,6 +243,11 @@ class Hub:
         if self._archiver:
             self._archiver.note(record.id)
 
+    def look_again(self, session_id: str) -> None:
+        """Somebody here has rewritten a session: who asks this worker from now on is told what it is now."""
+        if live := self._live(session_id):
+            live.look_again()
+
     def view(self, session_id: str) -> LiveSession:
         """The session for reading: the live one, or one loaded for the moment in one round trip."""
         slot = self._slots.get(session_id)

@@ -389,6 +389,11 @@ class LiveSession(Delivery):
             if self._epoch != self.replica.epoch:
                 self._load_anew()
 
+    def look_again(self) -> None:
+        """Start again from the store, whose numbering is another one now: this worker wants to be the first to know."""
+        with self._repair:
+            self._load_anew()
+
     def _load_anew(self) -> None:
         if self.load() and self.vouches:
             self.begin_anew()  # what this worker could have vouched by it has not any more

@@ -1,7 +1,7 @@
 """What one user has said and is called, everywhere: handed out whole, or erased.
 
-Imports erasure, models, replica, store, files and the archive's base. Names and texts go from the logs, their
-checkpoints and the archive, files from the storage; entries keep their places, so that order and counts stay. Ids stay.
+Imports erasure, models, replica, store, files and hub. Names and texts go from the logs, their checkpoints and the
+archive, files from the storage; entries keep their places, so that order and counts stay. User ids stay too.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .archive.base import Archive, Said
+from .archive.base import Said
 from .erasure import belongs_to, erased
-from .files import Files, session_of
+from .files import session_of
+from .hub import Hub
 from .models import SessionRecord
 from .replica import FOLD_VERSION, Replica
-from .store import Store
 from .store.base import Edit
 
 #: How many entries, or sessions, are read at once.
@@ -41,8 +41,8 @@ class PersonalData:
         erased is erased; again, the rest follows.
     """
 
-    def __init__(self, store: Store, files: Files, archive: Archive | None, user_id: str) -> None:
-        self._store, self._files, self._archive = store, files, archive
+    def __init__(self, hub: Hub, user_id: str) -> None:
+        self._hub, self._store, self._files, self._archive = hub, hub.store, hub.files, hub.archive
         self._user_id = user_id
 
     def entries(self) -> Iterator[Said]:
@@ -73,7 +73,9 @@ class PersonalData:
             changed = 0
             for record in self._sessions():
                 files |= set(self._files.forget_user(record.id, self._user_id))
-                changed += self._store.rewrite(record.id, self._edit)
+                if in_log := self._store.rewrite(record.id, self._edit):
+                    self._hub.look_again(record.id)
+                    changed += in_log
             entries += changed
             if not changed:
                 break

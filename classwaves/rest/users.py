@@ -25,7 +25,7 @@ def _of(user_id: str) -> PersonalData:
     state.limits.hit("read", who.user_id)
     if who.user_id != user_id and (who.role != "admin" or who.auth.guest_of is not None):
         raise ClassWavesError("FORBIDDEN", "This is for the user, and for admins")
-    return PersonalData(state.store, state.hub.files, state.hub.archive, user_id)
+    return PersonalData(state.hub, user_id)
 
 
 @blueprint.route(DATA, methods=["GET"])
