@@ -191,7 +191,7 @@ def test_a_bucket_that_is_slow_holds_up_nobody_else(s3: dict[str, str], bucket: 
         sent = Sent(ann.ask, code, LONG)
         assert sent.start()["ok"]
         sent.chunks(stop=1)
-        bucket.delay = 1.5
+        bucket.delay = 1.0
         with ThreadPoolExecutor(1) as pool:
             chunk = pool.submit(sent.chunk, 1)
             for number in range(20):

@@ -4,11 +4,13 @@ The model is plain Python. Each step predicts the ack and what every socket is t
 worker, one folded anew from the whole log, and the snapshots for a student and for staff agree with the model.
 """
 
+import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -34,6 +36,7 @@ from classwaves.store.base import Feed
 from tests.support.hubs import Worker, principal
 from tests.support.hubs import workers as workers
 from tests.support.stores import LIMITS, new_session, redis_store
+from tests.support.uploads import Sent
 from tests.support.waiting import eventually
 
 #: Only a failure takes long: until its steps are the fewest that fail.
@@ -66,6 +69,8 @@ TEACHERS = STAFF | {"tess"}
 STUDENTS = ["sam", "sue", "tim", "una"]
 #: What only staff may ever be sent.
 SECRET = "the answer key"
+#: What the model knows of a file.
+FILE = ("fileId", "userId", "clientFileId", "sha256", "seq")
 EMOJI = ["\N{THUMBS UP SIGN}", "\N{SEEDLING}"]
 
 STEPS = {
@@ -137,6 +142,7 @@ class Model:
     run: int = 0
     cursors: dict[str, str] = field(default_factory=dict)
     segments: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Payload] = field(default_factory=dict)
     log: list[Durable] = field(default_factory=list)
     expected: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
     """Socket -> what it is to be told in this step."""
@@ -271,6 +277,7 @@ class Model:
             "groups": list(self.groups.values()),
             "hands": list(enumerate(self.hands, 1)),
             "activity": self.shown_activity(user),
+            "files": list(self.files.values()),
             "readReceipts": dict(self.cursors),
         }
 
@@ -315,6 +322,7 @@ def seen(snapshot: Payload) -> Payload:
         "staff": snapshot["self"]["staff"],
         "muted": snapshot["self"]["muted"],
         "hands": [(hand["position"], hand["userId"]) for hand in snapshot["hands"]],
+        "files": [{key: file[key] for key in FILE} for file in snapshot["files"]],
     }
 
 
@@ -400,6 +408,10 @@ class Classroom(RuleBasedStateMachine):
         self.keyed: list[tuple[str, str, Payload, Payload]] = []
         """Requests that may be repeated, and their acks."""
         self.old_groups: list[str] = []
+        self.uploads: set[tuple[str, str]] = set()
+        """Whose files are there whole, and not shared yet."""
+        self.old_files: list[str] = []
+        self.removals: dict[tuple[str, str], Payload] = {}
         self.steps = 0
 
     # how a step is made
@@ -625,6 +637,56 @@ class Classroom(RuleBasedStateMachine):
         if refusal is None:
             mine = [e for e in self.model.log if e.event == "transcriptionUpdate" and e.is_for(user_of(sid))]
             assert [segment["text"] for segment in ack["segments"]] == [entry.fields["text"] for entry in mine]
+
+    # files
+
+    @rule(sid=mostly_students, client_id=st.sampled_from("ab"), whole=st.booleans() | st.just(True))
+    def send_file(self, sid: str, client_id: str, whole: bool) -> None:
+        """Begin or go on, from whichever tab; if it is shared already, that is all that comes of it."""
+        model, user = self.model, user_of(sid)
+        known = next((f for f in model.files.values() if (f["userId"], f["clientFileId"]) == (user, client_id)), None)
+        sent = Sent(lambda event, data: self.send(sid, event, data), self.session.code, b"hello", client_id=client_id)
+        refusal = model.gate(sid, "speaker")
+        begun = self.judge(sid, "fileStart", sent.start(), refusal)
+        if refusal is not None:
+            return
+        if known:
+            assert (begun["fileId"], begun["nextIndex"], begun["complete"]) == (known["fileId"], 1, True)
+            assert sent.complete()["seq"] == known["seq"], "the first answer"
+            return
+        assert (begun["nextIndex"], begun["complete"]) == (int((user, client_id) in self.uploads), False)
+        assert sent.chunk(0) == {"ok": True, "nextIndex": 1}
+        self.uploads.add((user, client_id))
+        if whole:
+            ack = sent.complete()
+            self.uploads.discard((user, client_id))
+            file = {"fileId": sent.file_id, "userId": user, "clientFileId": client_id, "seq": model.seq + 1}
+            model.files[sent.file_id] = file | {"sha256": hashlib.sha256(b"hello").hexdigest()}
+            model.append("fileShared", model.files[sent.file_id])
+            self.stored(ack)
+
+    @rule(sid=sockets, number=numbers)
+    def remove_file(self, sid: str, number: int) -> None:
+        """Once; whoever did it gets the first answer again, whatever has happened since."""
+        model, user = self.model, user_of(sid)
+        ids = [*model.files, *model.files, *self.old_files, f"{self.session.id}{'x' * 22}"]
+        file_id = ids[number % len(ids)]
+        data = {"sessionCode": self.session.code, "fileId": file_id}
+        if sid in model.joined and (first := self.removals.get((user, file_id))):
+            assert self.send(sid, "removeFile", data) == first
+            return
+        file, refusal = model.files.get(file_id), model.gate(sid, "participant")
+        if refusal is None and file is None:
+            refusal = Refusal("FILE_NOT_FOUND")
+        elif refusal is None and file and user not in STAFF and file["userId"] != user:
+            refusal = Refusal("FORBIDDEN", "notOwner")
+        ack = self.act(sid, "removeFile", {"fileId": file_id}, refusal)
+        if refusal is None:
+            del model.files[file_id]
+            self.old_files.append(file_id)
+            self.removals[user, file_id] = ack
+            model.append("fileRemoved", {"fileId": file_id, "removedBy": user})
+            self.stored(ack)
 
     # hands
 
@@ -1024,6 +1086,7 @@ class Classroom(RuleBasedStateMachine):
         reactions = {key: {e: users for e, users in of.items() if users} for key, of in model.reactions.items()}
         assert state.get("reactions", {}) == {key: of for key, of in reactions.items() if of}
         assert set(state.get("segments", {})) == set(model.segments)
+        assert list(state.get("files", {})) == list(model.files)
 
     def at_most_one_group(self) -> None:
         members = list(itertools.chain(*(group["members"] for group in self.model.groups.values())))
@@ -1098,14 +1161,14 @@ def run(workers: list[Worker], examples: int) -> None:
     run_state_machine_as_test(OnTheseWorkers, settings=options)
 
 
-def test_a_classroom_in_memory_does_what_the_contract_says(workers: list[Worker]) -> None:
+def test_a_classroom_in_memory_does_what_the_contract_says(workers: list[Worker], tmp_path: Path) -> None:
     shared = SharedMemory()
-    workers += [Worker(shared), Worker(shared)]
+    workers += [Worker(shared, FILES=str(tmp_path)), Worker(shared, FILES=str(tmp_path))]
     run(workers, examples=150)
 
 
 def test_a_classroom_on_two_workers_and_redis_does_what_the_contract_says(
-    redis_url: str, workers: list[Worker]
+    redis_url: str, workers: list[Worker], tmp_path: Path
 ) -> None:
-    workers += [Worker(redis_store(redis_url)), Worker(redis_store(redis_url))]
+    workers += [Worker(redis_store(redis_url), FILES=str(tmp_path)) for _ in range(2)]
     run(workers, examples=100)
