@@ -25,7 +25,7 @@ class Both:
         self.workers = [Worker(redis_store(redis_url), **config) for _ in range(2)]
         self.session: SessionRecord = new_session(self.workers[0].store, owner="grace")
 
-    def sent(self, user: str, at: int, client_id: str = "f1") -> Sent:
+    def sent(self, user: str, at: int, client_id: str = "f1", data: bytes = LONG) -> Sent:
         """Return a file that a user is about to send from a new socket on one of the workers."""
         worker = self.workers[at]
         connection = worker.joined(self.session, user, sid=f"{user} {client_id} {at} {len(worker.connections)}")
@@ -33,7 +33,7 @@ class Both:
         def ask(event: str, body: dict[str, Any]) -> dict[str, Any]:
             return worker.send(connection, event, body)
 
-        return Sent(ask, self.session.code, LONG, client_id=client_id)
+        return Sent(ask, self.session.code, data, client_id=client_id)
 
     def log(self, *events: str) -> list[str]:
         """Return the ids of the files that the log speaks of in these events."""
@@ -102,6 +102,18 @@ def test_the_room_is_given_out_once(both: Both) -> None:
     assert sum(at_once(10, share)) == 5
     assert len(both.log("fileShared")) == 5
     assert len(list(both.folder.glob("*/*"))) == 5
+
+
+def test_a_class_that_shares_at_once_is_not_refused(both: Both) -> None:
+    """What has changed meanwhile is looked at again, as often as it takes."""
+    students = [[both.sent(f"user{number}", number % 2, name, b"hello") for name in "abc"] for number in range(30)]
+
+    def share(number: int) -> None:
+        for sent in students[number]:
+            sent.share()
+
+    at_once(30, share)
+    assert len(both.log("fileShared")) == 90
 
 
 @pytest.mark.parametrize("stage", ["sealed", "checked"])

@@ -108,7 +108,7 @@ def _file_key(replica: Replica, data: dict[str, Any]) -> str:
     return file_id
 
 
-@files.event("fileStart", schema=StartSchema, allow="speaker")
+@files.event("fileStart", schema=StartSchema, allow="speaker", exclusive=True)
 def start(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Begin to send a file, or go on at ``nextIndex``, which the ack says, as it does ``fileId`` and ``chunkSize``."""
     _check_sharing(context)
