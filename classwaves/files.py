@@ -79,7 +79,7 @@ class Files:
         self._settings = settings
         self._storage = open_storage(settings)
         self._sweeping = threading.Lock()
-        self._known: set[str] = set()  # seen in a log by a sweep; who removes one deletes it
+        self._known: set[str] = set()  # files that the last sweep has seen in a log; who removes one deletes it
         #: Whether the files of a session that the store does not know any more are still wanted.
         self.is_kept: Callable[[str], bool] = lambda session_id: False
 
@@ -184,9 +184,10 @@ class Files:
                 self._delete(session_id, set(ended))
         sessions = self.storage.sessions()
         there = self._store.positions(sessions)
+        known, self._known = self._known, set()
         for session_id in sessions:
             if session_id in there:
-                self._sweep_session(session_id)
+                self._sweep_session(session_id, known)
             elif not self.is_kept(session_id) and all(self._is_old(session_id, one) for one in self._files(session_id)):
                 self.delete(session_id)
 
@@ -196,10 +197,11 @@ class Files:
     def _is_old(self, session_id: str, file_id: str) -> bool:
         return self.storage.touched(session_id, file_id) < time.time() - self._settings.upload_timeout
 
-    def _sweep_session(self, session_id: str) -> None:
+    def _sweep_session(self, session_id: str, known: set[str]) -> None:
         """Old files that nobody knows: of a worker that died, or of a store that has lost something."""
-        unknown = self._files(session_id) - self._known
-        unknown -= {upload.id for upload in self._store.uploads(session_id)}
+        files = self._files(session_id)
+        self._known |= files & known
+        unknown = files - known - {upload.id for upload in self._store.uploads(session_id)}
         self._delete(session_id, {one for one in unknown if self._is_old(session_id, one)})
 
     def _delete(self, session_id: str, file_ids: set[str]) -> None:
