@@ -79,7 +79,8 @@ class Files:
         self._settings = settings
         self._storage = open_storage(settings)
         self._sweeping = threading.Lock()
-        self._known: set[str] = set()  # files that the last sweep has seen in a log; who removes one deletes it
+        #: session -> where its log was when a sweep looked at it, and the files that were in it
+        self._known: dict[str, tuple[int, set[str]]] = {}
         #: Whether the files of a session that the store does not know any more are still wanted.
         self.is_kept: Callable[[str], bool] = lambda session_id: False
 
@@ -181,13 +182,13 @@ class Files:
             ended = self._store.end_idle_uploads(session_id, self._settings.upload_timeout)
             if ended:
                 logger.info("%d uploads of which nothing came were given up", len(ended))
-                self._delete(session_id, set(ended))
+                self._delete(session_id, set(ended) - self._in_log(session_id))
         sessions = self.storage.sessions()
         there = self._store.positions(sessions)
-        known, self._known = self._known, set()
+        self._known = {session_id: known for session_id, known in self._known.items() if session_id in there}
         for session_id in sessions:
             if session_id in there:
-                self._sweep_session(session_id, known)
+                self._sweep_session(session_id, there[session_id])
             elif not self.is_kept(session_id) and all(self._is_old(session_id, one) for one in self._files(session_id)):
                 self.delete(session_id)
 
@@ -197,19 +198,24 @@ class Files:
     def _is_old(self, session_id: str, file_id: str) -> bool:
         return self.storage.touched(session_id, file_id) < time.time() - self._settings.upload_timeout
 
-    def _sweep_session(self, session_id: str, known: set[str]) -> None:
-        """Old files that nobody knows: of a worker that died, or of a store that has lost something."""
-        files = self._files(session_id)
-        self._known |= files & known
-        unknown = files - known - {upload.id for upload in self._store.uploads(session_id)}
-        self._delete(session_id, {one for one in unknown if self._is_old(session_id, one)})
+    def _sweep_session(self, session_id: str, seq: int) -> None:
+        """Old files that nobody knows: of a worker that died, or of a store that has lost something.
 
-    def _delete(self, session_id: str, file_ids: set[str]) -> None:
-        """Delete those of these files that are not in the log."""
-        if not file_ids:
-            return
-        loaded = self._store.load(session_id, FOLD_VERSION)  # not what this worker knows, which may be behind
-        in_log = set(shared(folded(loaded))) if loaded else set()
-        self._known |= in_log & file_ids
-        for file_id in file_ids - in_log:
+        :param seq: where the log is; if nothing was added to it, the files that were in it are in it still.
+        """
+        before, known = self._known.get(session_id, (0, set()))
+        unknown = self._files(session_id) - (known if before == seq else set())
+        unknown -= {upload.id for upload in self._store.uploads(session_id)}
+        if unknown:
+            in_log = self._in_log(session_id)
+            self._known[session_id] = seq, in_log
+            self._delete(session_id, [one for one in unknown - in_log if self._is_old(session_id, one)])
+
+    def _in_log(self, session_id: str) -> set[str]:
+        """The files of a session; not as this worker knows them, which may be behind."""
+        loaded = self._store.load(session_id, FOLD_VERSION)
+        return set(shared(folded(loaded))) if loaded else set()
+
+    def _delete(self, session_id: str, file_ids: Iterable[str]) -> None:
+        for file_id in file_ids:
             self.delete(session_id, file_id)

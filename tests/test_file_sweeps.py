@@ -92,6 +92,25 @@ def test_what_no_log_knows_goes_when_it_is_old(lesson: Lesson) -> None:
         assert lesson.kept == {whole.file_id}
 
 
+def test_what_is_removed_while_the_storage_is_away_goes_later(lesson: Lesson) -> None:
+    ann = lesson.joined("ann")
+    sent, other = lesson.sent(ann), lesson.sent(ann, client_id="other")
+    for one in (sent, other):
+        one.share()
+    lesson.pass_by(1000)
+    lesson.files.sweep()
+    away = lesson.folder.with_name("away")
+    lesson.folder.rename(away)
+    lesson.folder.write_text("in the way")
+    assert lesson.worker.send(ann, "removeFile", {"sessionCode": lesson.session.code, "fileId": sent.file_id})["ok"]
+    lesson.folder.unlink()
+    away.rename(lesson.folder)
+    assert lesson.kept == {sent.file_id, other.file_id}
+    for _ in range(2):
+        lesson.files.sweep()
+        assert lesson.kept == {other.file_id}
+
+
 def test_an_upload_that_is_shared_and_not_forgotten_is_kept(lesson: Lesson) -> None:
     """The worker died between the append and the end of the upload."""
     sent = lesson.sent(lesson.joined("ann"))
