@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from .errors import ClassWavesError, StoreUnavailable
@@ -81,8 +81,8 @@ class Files:
         self._sweeping = threading.Lock()
         #: session -> where its log was when a sweep looked at it, and the files that were in it
         self._known: dict[str, tuple[int, set[str]]] = {}
-        #: Whether the files of a session that the store does not know any more are still wanted.
-        self.is_kept: Callable[[str], bool] = lambda session_id: False
+        #: Which files are still wanted of a session that the store does not know any more; ``None``: nobody knows it.
+        self.kept: Callable[[str], Collection[str] | None] = lambda session_id: None
 
     @property
     def enabled(self) -> bool:
@@ -189,8 +189,8 @@ class Files:
         for session_id in sessions:
             if session_id in there:
                 self._sweep_session(session_id, there[session_id])
-            elif not self.is_kept(session_id) and all(self._is_old(session_id, one) for one in self._files(session_id)):
-                self.delete(session_id)
+            else:
+                self._sweep_past(session_id)
 
     def _files(self, session_id: str) -> set[str]:
         return set(self.storage.files(session_id))
@@ -211,11 +211,20 @@ class Files:
             self._known[session_id] = seq, in_log
             self._delete(session_id, [one for one in unknown - in_log if self._is_old(session_id, one)])
 
+    def _sweep_past(self, session_id: str) -> None:
+        """Files of a session that the store has let go of."""
+        kept, there = self.kept(session_id), self._files(session_id)
+        old = {one for one in there if self._is_old(session_id, one)}
+        if kept is None and old == there:
+            self.delete(session_id)
+        else:
+            self._delete(session_id, old - set(kept or ()))
+
     def _in_log(self, session_id: str) -> set[str]:
         """The files of a session; not as this worker knows them, which may be behind."""
         loaded = self._store.load(session_id, FOLD_VERSION)
         return set(shared(folded(loaded))) if loaded else set()
 
-    def _delete(self, session_id: str, file_ids: Iterable[str]) -> None:
+    def _delete(self, session_id: str, file_ids: Collection[str]) -> None:
         for file_id in file_ids:
             self.delete(session_id, file_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,10 @@ from .archive.archiver import Archiver
 from .archive.base import Archive
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
-from .files import Files
+from .files import Files, shared
 from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
+from .past import PastSession
 from .scheduler import Scheduler
 from .settings import Settings
 from .store import Store
@@ -81,7 +82,7 @@ class Hub:
         self._connections = connections
         self._archiver = archiver
         if archiver:
-            self.files.is_kept = lambda session_id: archiver.archive.known(session_id) is not None
+            self.files.kept = self._archived_files
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
         self._codes: dict[str, str] = {}
@@ -112,6 +113,12 @@ class Hub:
     @property
     def archive(self) -> Archive | None:
         return self._archiver.archive if self._archiver else None
+
+    def _archived_files(self, session_id: str) -> Collection[str] | None:
+        past = self.archive.known(session_id) if self.archive else None
+        if past is None or self.archive is None:
+            return None
+        return shared(PastSession(past, self.archive, self.store, self.settings).fold())
 
     def close(self) -> None:
         self.scheduler.close()

@@ -134,10 +134,10 @@ def test_files_go_with_their_session_unless_they_are_kept(lesson: Lesson) -> Non
     lesson.files.sweep()
     assert lesson.kept == {sent.file_id}, "it is not old"
     lesson.pass_by(1000)
-    lesson.files.is_kept = lambda session_id: session_id == lesson.session.id
+    lesson.files.kept = lambda session_id: [sent.file_id] if session_id == lesson.session.id else None
     lesson.files.sweep()
     assert lesson.kept == {sent.file_id}
-    lesson.files.is_kept = lambda session_id: False
+    lesson.files.kept = lambda session_id: None
     lesson.files.sweep()
     assert list(lesson.folder.iterdir()) == []
 
