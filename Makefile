@@ -16,7 +16,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos files oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos files archive oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ chaos: tools ## everything breaks while a class talks (three minutes); CHAOS_SEE
 
 files: tools ## the memory that a large file takes: FILE_MEGABYTES=300
 	@FILE_MEGABYTES=$${FILE_MEGABYTES:-50} $(PY) -m pytest -s tests/test_files_of_servers.py -k memory $(ARGS)
+
+archive: tools ## the archive's long tests: a year of lessons, its database away for 20 s (a quarter of an hour)
+	@ARCHIVE_AWAY=20 ARCHIVE_SESSIONS=1000 ARCHIVE_ENTRIES=2000 $(PY) -m pytest -o timeout=1200 tests/test_archive*.py $(ARGS)
 
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)

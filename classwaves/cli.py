@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from .auth.accounts import ROLES, StoreAuthenticator
-from .errors import ClassWavesError
+from .errors import ArchiveUnavailable, ClassWavesError
 from .state import current_state
 
 cli = AppGroup("classwaves", help="Operate ClassWaves.")
@@ -29,3 +29,20 @@ def create_user(username: str, role: str, display_name: str | None, password: st
     except ClassWavesError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"Created {role} {username}: userId {account.user_id}")
+
+
+@cli.command("archive")
+def archive() -> None:
+    """Write into the archive what the store has and it has not, and end. Servers do so by themselves."""
+    state = current_state()
+    if state.hub.archiver is None:
+        raise click.ClickException("There is no archive: see CLASSWAVES_ARCHIVE_URL.")
+    if state.store.kind == "memory":
+        raise click.ClickException("A store in memory is its server's alone: set REDIS_URL.")
+    try:
+        count = state.hub.archiver.bring_all()
+    except ArchiveUnavailable:
+        raise click.ClickException("The archive's database does not answer.") from None
+    except ClassWavesError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"Archived what was new in {count} sessions")

@@ -80,7 +80,7 @@ class Hub:
         self.worker = new_id(9)
         self._on_auth_ended = on_auth_ended
         self._connections = connections
-        self._archiver = archiver
+        self.archiver = archiver
         if archiver:
             self.files.kept = self._archived_files
         self._lock = threading.Lock()
@@ -101,6 +101,8 @@ class Hub:
                 return
             self._started = True
         self.store.start(self)
+        if self.archiver:
+            self.archiver.start()
         settings = self.settings
         self.scheduler.after(0, self._renew)
         self.scheduler.every(settings.renew, self._renew)
@@ -112,7 +114,7 @@ class Hub:
 
     @property
     def archive(self) -> Archive | None:
-        return self._archiver.archive if self._archiver else None
+        return self.archiver.archive if self.archiver else None
 
     def _archived_files(self, session_id: str) -> Collection[str] | None:
         past = self.archive.known(session_id) if self.archive else None
@@ -123,8 +125,8 @@ class Hub:
     def close(self) -> None:
         self.scheduler.close()
         self.files.close()
-        if self._archiver:
-            self._archiver.close()
+        if self.archiver:
+            self.archiver.close()
         self.store.close()
 
     # mail between workers
@@ -247,8 +249,8 @@ class Hub:
     def touch(self, record: SessionRecord) -> None:
         """Let a session's data live on, for a while after its end, or as long as it may lie idle; and archive it."""
         self.store.expire(record, self.settings.store_seconds(record.status))
-        if self._archiver:
-            self._archiver.note(record.id)
+        if self.archiver:
+            self.archiver.note(record.id)
 
     def look_again(self, session_id: str) -> None:
         """Somebody here has rewritten a session: who asks this worker from now on is told what it is now."""
@@ -340,8 +342,8 @@ class Hub:
             self.store.renew(self.worker, self._lease())
         except StoreUnavailable:
             logger.info("the store is away; others settle the seats of this worker when its lease has run out")
-        if self._archiver:
-            self._archiver.finish(until)
+        if self.archiver:
+            self.archiver.finish(until)
 
     def seat(self, connection: Connection) -> Seat:
         """A socket's place in the rosters, unlike any other on any worker."""
@@ -350,8 +352,8 @@ class Hub:
     # the feed
 
     def on_entry(self, session_id: str, entry: Entry) -> None:
-        if self._archiver:
-            self._archiver.note(session_id)
+        if self.archiver:
+            self.archiver.note(session_id)
         if live := self._live(session_id):
             live.on_entry(entry)
             if live.claim_checkpoint():

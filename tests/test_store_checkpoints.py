@@ -204,3 +204,31 @@ def test_the_log_is_bounded_in_bytes(make_store: StoreFactory, text: str) -> Non
     assert 5 < kept < 12
     assert store.save_checkpoint(session.id, at(store, session, 100))
     assert seqs(store, session) == list(range(102 - kept, 102))
+
+
+def test_the_log_is_not_trimmed_past_the_archive(make_store: StoreFactory) -> None:
+    """Where there is one: as long as what it has not is no more than twice what the log may have."""
+    store = make_store(replace(FEW, log_entries=10, archived=True))
+    session = new_session(store)
+    say(store, session, *map(str, range(14)))
+    assert store.save_checkpoint(session.id, at(store, session, 15))
+    assert seqs(store, session)[0] == 1, "the archive has nothing"
+    assert store.archived(session.id, log(store, session)[2])
+    newest = log(store, session)[-1]
+    say(store, session, "more")
+    assert store.save_checkpoint(session.id, _folded(store, session))
+    assert seqs(store, session)[0] == 4
+    assert not store.archived(session.id, replace(newest, time=newest.time + 1)), "an entry that was lost"
+    assert not store.archived("gone", newest)
+    assert store.archived(session.id, newest)
+    say(store, session, "more")
+    assert store.save_checkpoint(session.id, _folded(store, session))
+    assert seqs(store, session)[0] == 8, "ten entries"
+    say(store, session, *map(str, range(20)))
+    assert store.save_checkpoint(session.id, _folded(store, session))
+    assert seqs(store, session)[0] == 18, "twice ten"
+
+
+def _folded(store: Store, session: SessionRecord) -> Checkpoint:
+    replica = folded(load(store, session))
+    return Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())

@@ -197,3 +197,12 @@ def test_two_stores_in_one_redis_are_one(redis_url: str) -> None:
     eventually(lambda: listener.heard(record.id) == one.read(record.id, 1, 10), what="the entry in the feed")
     one.close()
     two.close()
+
+
+def test_a_task_is_one_workers_for_a_while(store: Store) -> None:
+    assert store.claim("task", "a", 0.2)
+    assert store.claim("task", "a", 0.2), "it keeps it"
+    assert not store.claim("task", "b", LONG)
+    assert store.claim("another", "b", LONG)
+    eventually(lambda: store.claim("task", "b", LONG), what="the claim has ended")
+    assert not store.claim("task", "a", LONG)

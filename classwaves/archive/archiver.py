@@ -22,11 +22,13 @@ logger = logging.getLogger(__name__)
 #: How long entries are gathered, how many are written in one transaction.
 PAUSE, BATCH = 1.0, 200
 #: For how long a worker has the task of archiving a session, and when others look whether it still does.
-CLAIM, LOOK_AGAIN = 15.0, 5.0
+CLAIM, LOOK_AGAIN = 4.0, 2.0
 #: How often somebody looks for sessions that nobody serves, and for those that were kept long enough.
 SWEEP, RETENTION = 30.0, 3600.0
 #: How long after the database was found away, or something went wrong, it is tried again: at first and at the most.
 RETRY, MOST_RETRY = 0.5, 10.0
+#: How often the sessions of the store are kept from being let go of, while the database is away.
+KEEP = 1800.0
 #: How many sessions are looked at in one step, and how many tips are remembered.
 PAGE, TIPS = 500, 10_000
 
@@ -62,7 +64,13 @@ class Archiver:
         self._closed = False
         self._hurry = False
         self._retry = RETRY
+        self._kept_at = -KEEP
         self._due = {self._sweep: 0.0, self._retain: time.monotonic() + PAUSE}
+
+    @property
+    def backlog(self) -> int:
+        """How many sessions have something that is not in the archive, as far as this worker knows."""
+        return len(self._new) + len(self._later)
 
     # told by the worker
 
@@ -72,10 +80,11 @@ class Archiver:
             return
         self._new.add(session_id)
         if self._thread is None:
-            self._start()
+            self.start()
         self._wake.set()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin, also to look for what others have left; not before a fork."""
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="classwaves-archiver", daemon=True)
@@ -86,7 +95,7 @@ class Archiver:
         if self._thread is None:
             return
         self._hurry = True
-        while (self._new or self._later or not self._idle.is_set()) and time.monotonic() < until:
+        while (self.backlog or not self._idle.is_set()) and time.monotonic() < until:
             self._wake.set()
             time.sleep(0.02)
 
@@ -122,8 +131,8 @@ class Archiver:
     def _rest(self) -> None:
         """The database or the store is away: nothing is lost but time."""
         wait, self._retry = self._retry, min(self._retry * 2, MOST_RETRY)
-        if not self._closed and not self._hurry:
-            time.sleep(wait)
+        if not self._closed:
+            time.sleep(min(wait, 0.1) if self._hurry else wait)
         self._wake.set()
 
     def _turn(self) -> None:
@@ -145,6 +154,7 @@ class Archiver:
             if self._store.claim(f"archive:{session_id}", self._name, CLAIM):
                 self.bring(session_id)
             else:  # another worker does it, if it is alive
+                self._tips.pop(session_id, None)
                 self._later[session_id] = time.monotonic() + LOOK_AGAIN
         except StoreUnavailable:
             self._new.add(session_id)
@@ -236,6 +246,13 @@ class Archiver:
             if self._new:
                 self._wake.set()
 
+    def bring_all(self) -> int:
+        """Archive what the store holds now; how many sessions had something new."""
+        found = self.behind()
+        for session_id in found:
+            self.bring(session_id)
+        return len(found)
+
     def behind(self) -> set[str]:
         """The sessions of the store of which the archive has not all."""
         found: set[str] = set()
@@ -252,6 +269,9 @@ class Archiver:
 
     def _keep_all(self) -> None:
         """The database is away: no session is let go of before it is back."""
+        if self._kept_at + KEEP > time.monotonic():
+            return
+        self._kept_at = time.monotonic()
         settings = self._settings
         for session_ids in self._pages():
             for session_id in session_ids:
