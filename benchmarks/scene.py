@@ -17,6 +17,7 @@ from tests.support.redis_server import RedisServer
 
 NOTHING = "1000000/minute"
 LIMITS = {
+    "CLASSWAVES_ARCHIVE_URL": "none",
     "CLASSWAVES_RATELIMIT_ENABLED": "1",  # counted, as in a school, but for what all clients of one address share
     **{f"CLASSWAVES_{name}_RATE": NOTHING for name in ("LOGIN", "LOGIN_NAME", "GUEST", "READ")},
 }

@@ -90,6 +90,7 @@ class Ours(Measured, Gunicorn):
     def __init__(self, core: int, redis_url: str) -> None:
         super().__init__(core, redis_url)
         limits = {"CLASSWAVES_RATELIMIT_ENABLED": "0", "CLASSWAVES_MAX_CONNECTIONS": MANY}
+        limits["CLASSWAVES_ARCHIVE_URL"] = "none"  # the others keep nothing either
         self.env = {**TEST_KEYS, **limits, **self.redis}
 
 

@@ -15,6 +15,7 @@ from classwaves.archive.sql import SqlArchive
 from classwaves.live import folded
 from classwaves.models import SessionRecord, new_id
 from classwaves.replica import FOLD_VERSION, Replica
+from classwaves.store import MemoryStore
 from classwaves.store.base import Checkpoint, Limits, Store
 from tests.support.archives import DatabaseOfTest, kept, log
 from tests.support.archives import archive as archive
@@ -22,7 +23,7 @@ from tests.support.archives import database as database
 from tests.support.archives import postgres_process as postgres_process
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
-from tests.support.stores import StoreFactory, join, new_session, redis_store, say, seat
+from tests.support.stores import LIMITS, ManualClock, StoreFactory, join, new_session, redis_store, say, seat
 from tests.support.stores import make_store as make_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
@@ -99,6 +100,34 @@ def test_the_database_is_away_while_messages_go_on(
     has_all(archive, store, session, 60)
     for each in (archiver, archive, store):
         each.close()
+
+
+def test_the_store_lets_go_of_nothing_while_the_database_is_away(
+    database: DatabaseOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.01)
+    monkeypatch.setattr("classwaves.archive.database.PATIENCE", 0.1)  # with a lock
+    clock = ManualClock()
+    store = MemoryStore(LIMITS, clock)
+    session = new_session(store, status="ended")
+    archiver, archive = Archiver(store, database.archive(), database.settings()), database.archive()
+    assert archive.find(session.code) is None
+    archive.close()
+    store.expire(session, 60)
+    with database.away():
+        archiver.note(session.id)
+        clock.forward(30)
+        eventually(lambda: archiver.backlog and _outlives(store, session), what="it is kept for longer")
+    clock.forward(3600)
+    archiver.note(session.id)
+    has_all(archive, store, session, 30)
+    archiver.close()
+    archive.close()
+
+
+def _outlives(store: MemoryStore, session: SessionRecord) -> bool:
+    """Whether it is there for more than an hour."""
+    return store._sessions[session.id].expires_at > store._clock() + 3600
 
 
 def test_sessions_that_nobody_serves_are_found(running: Archiver, store: Store, archive: SqlArchive) -> None:

@@ -6,6 +6,7 @@ something new is all it remembers, and the rest is read from the store when the 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -122,14 +123,20 @@ class Archiver:
             try:
                 self._turn()
                 self._retry = RETRY
-            except StoreUnavailable:
-                self._rest()
+            except StoreUnavailable as error:
+                self._rest(isinstance(error, ArchiveUnavailable))
             except Exception:
                 logger.exception("the archiver failed")
                 self._rest()
 
-    def _rest(self) -> None:
-        """The database or the store is away: nothing is lost but time."""
+    def _rest(self, keep: bool = False) -> None:
+        """The database or the store is away: nothing is lost but time.
+
+        :param keep: it is the database, so the store must not let go of what is to be archived.
+        """
+        if keep:
+            with contextlib.suppress(StoreUnavailable):
+                self.keep_all()
         wait, self._retry = self._retry, min(self._retry * 2, MOST_RETRY)
         if not self._closed:
             time.sleep(min(wait, 0.1) if self._hurry else wait)
@@ -238,11 +245,7 @@ class Archiver:
     def _sweep(self) -> None:
         """Find the sessions that nobody serves and that have something new; one worker does it at a time."""
         if self._store.claim("archive-sweep", self._name, SWEEP * 0.9):
-            try:
-                self._new |= self.behind()
-            except ArchiveUnavailable:
-                self._keep_all()
-                raise
+            self._new |= self.behind()
             if self._new:
                 self._wake.set()
 
@@ -267,9 +270,9 @@ class Archiver:
             pages.append([record.id for record in records])
         return pages
 
-    def _keep_all(self) -> None:
+    def keep_all(self) -> None:
         """The database is away: no session is let go of before it is back."""
-        if self._kept_at + KEEP > time.monotonic():
+        if self._kept_at + KEEP > time.monotonic() or not self._store.claim("archive-keeping", self._name, KEEP * 0.9):
             return
         self._kept_at = time.monotonic()
         settings = self._settings
