@@ -245,12 +245,16 @@ class Context:
         first = self.hub.store.find(self.live.id, self.dedupe_key) if self.client_message_id else None
         return stored(first, first.draft.id_field) if first else None
 
-    def signal(self, kind: str, data: Mapping[str, Any]) -> None:
+    def signal(self, kind: str, data: Mapping[str, Any], *, fenced: bool = True) -> None:
         """Send something that is not stored to all workers of the session, which :func:`~classwaves.live.hears` hear.
 
         They drop it if what the permission check relied on had changed before.
+
+        :param fenced: false where nothing may get lost because of a change that forbids it not; then who hears it
+            looks itself whether it is still allowed.
         """
-        message = {"kind": kind, "user": self.principal.user_id, "fences": self.fences, "data": data}
+        fences = self.fences if fenced else {}
+        message = {"kind": kind, "user": self.principal.user_id, "fences": fences, "data": data}
         self.hub.store.publish(self.live.id, message)
 
     def _append(self, drafts: Sequence[Draft], unseat: str) -> Appended:

@@ -19,7 +19,7 @@ from .redis_url import parse_redis_url
 from .settings import Settings
 
 #: What is counted in this process only, so that it costs no round trip.
-LOCAL = frozenset({"event", "chunk", "read"})
+LOCAL = frozenset({"event", "chunk", "read", "signal"})
 
 
 class RateLimits:
@@ -29,7 +29,7 @@ class RateLimits:
         self._enabled = settings.ratelimit_enabled
         self._items: dict[str, list[RateLimitItem]] = {
             name: parse_many(getattr(settings, f"{name}_rate"))
-            for name in ("login", "login_name", "guest", "guess", "connect", "event", "chunk", "read")
+            for name in ("login", "login_name", "guest", "guess", "connect", "event", "chunk", "read", "signal")
         }
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._settings = settings

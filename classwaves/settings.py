@@ -1,6 +1,6 @@
 """Every setting once: its name, default, meaning and check; loaded into one frozen object.
 
-Imports only the URL's parser. Names are environment variables and Flask config keys alike; the config wins.
+Imports only the parsers of URLs. Names are environment variables and Flask config keys alike; the config wins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .ice import IceServer, parse_ice_servers
 from .redis_url import parse_redis_url
 
 #: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
@@ -265,6 +266,22 @@ class Settings:
         _mime_patterns,
         "types of files that may be shared, comma separated, such as `image/*,application/pdf`",
     )
+    ice_servers: tuple[IceServer, ...] = setting(
+        "CLASSWAVES_ICE_SERVERS",
+        (),
+        parse_ice_servers,
+        "STUN and TURN servers for calls: URLs (`stun:`, `turn:`), comma separated, or a JSON list of "
+        "`{urls, username, credential}`",
+    )
+    turn_secret: str = setting(
+        "CLASSWAVES_TURN_SECRET",
+        "",
+        str,
+        "shared with TURN servers that have no credentials of their own (coturn's `static-auth-secret`)",
+    )
+    turn_ttl: int = setting(
+        "CLASSWAVES_TURN_TTL", 14_400, _positive(int), "seconds that the credentials made with it are good for"
+    )
     lease: float = setting("CLASSWAVES_LEASE", 30.0, _positive(float), "a worker not heard of for so long is dead")
     renew: float = setting("CLASSWAVES_RENEW", 10.0, _positive(float), "how often a worker renews its lease")
     auth_check: float = setting(
@@ -319,6 +336,12 @@ class Settings:
     chunk_rate: str = setting(
         "CLASSWAVES_CHUNK_RATE", "50/second;1000/minute", _rate, "chunks of files per user, 256 KiB each at the most"
     )
+    signal_rate: str = setting(
+        "CLASSWAVES_SIGNAL_RATE",
+        "60/second;1200/minute",
+        _rate,
+        "`signal` events per user, which are no others' events",
+    )
 
     @classmethod
     def load(cls, config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -354,6 +377,11 @@ class Settings:
             raise SettingsError("CLASSWAVES_REQUIRE_REDIS is set, but REDIS_URL is not: give the store's address.")
         if self.store == "redis" and not self.redis_url:
             raise SettingsError("CLASSWAVES_STORE is redis, but REDIS_URL is not set: give the store's address.")
+        if not self.turn_secret and any(server.relays and not server.username for server in self.ice_servers):
+            raise SettingsError(
+                "CLASSWAVES_ICE_SERVERS has a TURN server without credentials: give them there as username and "
+                "credential, or set CLASSWAVES_TURN_SECRET to its shared secret (coturn: static-auth-secret)."
+            )
         if self.renew * 2 > self.lease:
             raise SettingsError("CLASSWAVES_RENEW must be at most half of CLASSWAVES_LEASE, or workers seem dead.")
         return self._with_keys()

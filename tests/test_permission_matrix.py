@@ -144,6 +144,7 @@ DECIDED: dict[tuple[str, str], Verdict] = {
     ("sendMessage", "groupId"): _to_its_group,
     ("typing", "groupId"): _to_its_group,
     ("lowerHand", "userId"): lambda who, situation: None if who.staff else forbidden("notStaff"),
+    ("signal", ""): _to_speakers,  # the target is a student
     ("setGroupReady", ""): lambda who, situation: None if who.staff or who is LEADER else forbidden("notLeader"),
     ("fileChunk", ""): _to_the_sender,
     ("fileComplete", ""): _to_the_sender,
@@ -179,6 +180,7 @@ CONTRACT = {
     "publishTranscription": "captioner, active",
     "startTranscription": "captioner, active",
     "stopTranscription": "captioner",
+    "signal": "participant",
     "fetchHistory": "participant, reads",
     "fetchTranscript": "participant, reads",
     "fileStart": "speaker",
@@ -315,7 +317,7 @@ class Stage:
         if self._values.get("userId") not in [participant["userId"] for participant in now["participants"]]:
             name = f"Victim{next(self._numbers)}"
             self._classroom.joined(name)
-            self._values["userId"] = name.lower()
+            self._values["userId"] = self._values["targetUserId"] = name.lower()
         self._values["messageId"] = self._do("sendMessage", message="look")["messageId"]
         self._keep_files(now)
 

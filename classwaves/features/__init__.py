@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..events import Feature
 from .activities import activities
 from .attendance import attendance
+from .calls import calls
 from .chat import chat
 from .files import files
 from .groups import groups
@@ -29,6 +30,7 @@ FEATURES: tuple[Feature, ...] = (
     hands,
     transcription,
     files,
+    calls,
     history,
     moderation,
     attendance,

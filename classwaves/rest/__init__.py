@@ -7,7 +7,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from ..settings import Settings
-from . import auth, files, ops, records, sessions, users
+from . import auth, calls, files, ops, records, sessions, users
 from .common import allow_origin, answer_http
 from .schemas import ErrorSchema
 
@@ -39,7 +39,8 @@ def register(app: Flask, settings: Settings) -> None:
     app.config[f"{CONFIG}OPENAPI_JSON_PATH"] = "openapi.json"
     api = RestApi(app, config_prefix=CONFIG)
     api.spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    for blueprint in (auth.blueprint, sessions.blueprint, records.blueprint, files.blueprint, users.blueprint):
+    modules = (auth, sessions, records, files, calls, users)
+    for blueprint in [module.blueprint for module in modules]:
         api.register_blueprint(blueprint, url_prefix=settings.url_prefix)
     app.register_blueprint(ops.blueprint)
     _answer_misses(app, settings.url_prefix.rstrip("/") + "/")

@@ -185,3 +185,14 @@ class ErasedSchema(Schema):
     archived = fields.Integer(required=True)
     files = fields.Integer(required=True)
     accounts = fields.Integer(required=True)
+
+
+class IceServerSchema(Answer):
+    urls = fields.List(fields.String(), required=True)
+    username = fields.String()
+    credential = fields.String()
+
+
+class IceSchema(Answer):
+    iceServers = fields.List(fields.Nested(IceServerSchema), required=True)
+    ttl = fields.Integer(metadata={"description": "seconds that the credentials are good for; absent: they do not end"})
