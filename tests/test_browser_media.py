@@ -1,4 +1,4 @@
-"""Calls in real browsers: voice and video go from one to the other, and what the two have to say goes over workers."""
+"""Calls and captions in real browsers: voice and video from one to the other, and what somebody says in words."""
 
 from collections.abc import Callable, Iterator
 
@@ -190,15 +190,19 @@ def test_two_who_call_each_other_at_once_have_one_call(
 def test_who_is_in_a_call_is_busy_and_who_is_gone_is_gone(
     servers: tuple[Gunicorn, Gunicorn], code: str, window: OpenWindow
 ) -> None:
-    one = window(servers[0].url)
-    one.come_in("student", code)
-    api = Api(servers[1].url)
+    """In a browser that has no speech recognition, which is said to who could use it."""
+    one, api = window(servers[0].url), Api(servers[1].url)
+    one.context.add_init_script("delete window.SpeechRecognition; delete window.webkitSpeechRecognition;")
+    one.page.reload()
+    one.come_in("teacher", code)
+    expect(one.at("#caption-button")).to_be_disabled()
+    expect(one.at("#caption-hint")).to_contain_text("no speech recognition")
+
     ann, bob = (RawClient(servers[1].url, api.guest(code, name)) for name in ("Ann", "Bob"))
-    ids = [client.join(code)["self"]["userId"] for client in (ann, bob)]
-    me = next(
-        p["userId"] for _, data in bob.inbox for p in data.get("participants", ()) if p["displayName"] == "Demo Student"
-    )
-    about = {"sessionCode": code, "targetUserId": me, "type": "offer", "payload": {"type": "offer", "sdp": "v=0"}}
+    ann.join(code)
+    people = bob.join(code)["participants"]
+    me = next(person["userId"] for person in people if person["displayName"] == "Demo Teacher")
+    about = {"sessionCode": code, "targetUserId": me, "type": "offer", "payload": {"type": "offer", "sdp": "nonsense"}}
     assert ann.ask("signal", {**about, "callId": "a"})["ok"]
     is_in(one, "ringing", "Ann is calling you")
     assert bob.ask("signal", {**about, "callId": "b"})["ok"]
@@ -206,9 +210,69 @@ def test_who_is_in_a_call_is_busy_and_who_is_gone_is_gone(
     ann.wire.drop()
     is_in(one, "idle", "Ann is gone.")
     # what is no description ends a call, and harms nothing
-    assert bob.ask("signal", {**about, "callId": "c", "payload": {"type": "offer", "sdp": "nonsense"}})["ok"]
+    assert bob.ask("signal", {**about, "callId": "c"})["ok"]
     one.at("#answer").click()
     bob.wait_for("signalReceived", fromUserId=me, callId="c", type="hangup")
     is_in(one, "idle", "The call failed")
     bob.close()
-    assert ids
+
+
+# The browser's own speech recognition, as the page sees it: Chromium's needs a service on the network.
+RECOGNITION = """
+    window.SpeechRecognition = window.webkitSpeechRecognition = class {
+        start() { window.recognition = this; window.runs = (window.runs || 0) + 1; }
+        stop() { this.stopped = true; if (this.onend) this.onend(); }
+        says(index, transcript, isFinal, confidence) {
+            const result = Object.assign([{ transcript, confidence }], { isFinal });
+            this.results = Object.assign(this.results || [], { [index]: result });
+            this.onresult({ resultIndex: index, results: this.results });
+        }
+    };
+"""
+
+
+def says(window: Window, index: int, text: str, final: bool, confidence: float = 0) -> None:
+    window.page.evaluate("(how) => recognition.says(...how)", [index, text, final, confidence])
+
+
+def caption_lines(window: Window, *lines: tuple[str, bool]) -> None:
+    """Wait until these are all the captions on the page: text, and whether it is final."""
+    shown = window.at("#captions p")
+    expect(shown).to_have_text([f"Demo Teacher: {text}" for text, _ in lines])
+    for at, (_, final) in enumerate(lines):
+        expect(shown.nth(at)).to_have_attribute("data-final", str(final).lower())
+
+
+def test_the_browser_captions_what_a_teacher_says(
+    servers: tuple[Gunicorn, Gunicorn], code: str, window: OpenWindow
+) -> None:
+    """With a stand-in for Chromium's recognition, whose calls are those of the Web Speech API."""
+    teacher, student = (window(server.url) for server in servers)
+    teacher.context.add_init_script(RECOGNITION)
+    teacher.page.reload()
+    teacher.come_in("teacher", code)
+    student.come_in("student", code)
+    expect(student.at("#captioning")).to_be_hidden()
+    teacher.tab_to("#caption-button")
+    teacher.press("Enter")
+    expect(teacher.at("#caption-button")).to_have_attribute("aria-pressed", "true")
+    says(teacher, 0, "good mourning", False)
+    for one in (teacher, student):
+        caption_lines(one, ("good mourning", False))
+    says(teacher, 0, "good morning", True, 0.9)
+    says(teacher, 1, "open the", False)
+    for one in (teacher, student):
+        caption_lines(one, ("good morning", True), ("open the", False))
+    teacher.page.evaluate("recognition.onend()")  # after a silence browsers end it; the page begins again
+    teacher.page.wait_for_function("window.runs === 2")
+    says(teacher, 0, "thank you", True)
+    expect(student.at("#captions-said p")).to_have_text(["Demo Teacher: good morning", "Demo Teacher: thank you"])
+    expect(student.at("#captions-said")).to_have_attribute("aria-live", "polite")
+    teacher.page.evaluate("recognition.onerror({ error: 'network' })")
+    expect(teacher.at("#caption-hint")).to_contain_text("does not work here (network)")
+    expect(teacher.at("#caption-button")).to_have_attribute("aria-pressed", "false")
+    api = Api(servers[0].url)
+    segments = api.ok("GET", f"/sessions/{code}/transcript", api.token("teacher"))["segments"]
+    assert [(one["text"], one["confidence"]) for one in segments] == [("good morning", 0.9), ("thank you", None)]
+    assert all(0 <= one["startMs"] <= one["endMs"] for one in segments)
+    expect(teacher.at("#errors")).to_be_hidden()
