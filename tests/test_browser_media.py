@@ -10,6 +10,7 @@ from tests.support.clients import Api, RawClient
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.redis_server import RedisServer
 from tests.support.tools import chromium, npm_package
+from tests.support.turn_server import TurnServer
 from tests.support.waiting import eventually
 
 # One Chromium, and one at a time on a small machine.
@@ -43,6 +44,20 @@ RECEIVED = """async () => {
 # A frame that has been shown, whatever the statistics say: the size that it has on the screen's side.
 SHOWN = """() => new Promise((resolve) => document.getElementById("remote-video")
     .requestVideoFrameCallback((now, frame) => resolve([frame.width, frame.height])))"""
+
+# Only by a TURN server; and the kinds of address at this end of the ways that are in use.
+RELAYED = """
+    const Direct = RTCPeerConnection;
+    window.RTCPeerConnection = class extends Direct {
+        constructor(how) { super({ ...how, iceTransportPolicy: "relay" }); }
+    };
+"""
+WAYS = """async () => {
+    const all = await classwavesPeer.getStats(), found = new Set();
+    for (const one of all.values()) if (one.type === "candidate-pair" && one.state === "succeeded" && one.nominated)
+        found.add(all.get(one.localCandidateId).candidateType);
+    return [...found];
+}"""
 
 OPEN = "peers.filter((one) => one.connectionState !== 'closed').length"
 
@@ -276,3 +291,21 @@ def test_the_browser_captions_what_a_teacher_says(
     assert [(one["text"], one["confidence"]) for one in segments] == [("good morning", 0.9), ("thank you", None)]
     assert all(0 <= one["startMs"] <= one["endMs"] for one in segments)
     expect(teacher.at("#errors")).to_be_hidden()
+
+
+def test_a_call_through_a_relay(redis_process: RedisServer, window: OpenWindow) -> None:
+    """A real TURN server takes the credentials that the page gets, and nothing goes any other way."""
+    secret = "a secret of the relay"
+    with TurnServer(secret) as turn:
+        ice = {"CLASSWAVES_ICE_SERVERS": f"turn:127.0.0.1:{turn.port}", "CLASSWAVES_TURN_SECRET": secret}
+        with Gunicorn(env={"REDIS_URL": redis_process.url, "CLASSWAVES_REDIS_PREFIX": "relay", **ice}) as server:
+            both = teacher, student = [window(server.url) for _ in range(2)]
+            for one, name in zip(both, ("teacher", "student"), strict=True):
+                one.context.add_init_script(RELAYED)
+                one.page.reload()
+                one.come_in(name, "DEM234")
+            call(teacher, "Demo Student")
+            student.at("#answer").click()
+            for one in both:
+                sees_the_other(one)
+                assert one.page.evaluate(WAYS) == ["relay"]
