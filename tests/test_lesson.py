@@ -224,6 +224,24 @@ def files_are_shared(lesson: Lesson) -> None:
     there.wire.drop()
 
 
+def two_hold_a_call(lesson: Lesson) -> None:
+    """The teacher and a student who has nothing but polling, by way of both servers; nobody else hears of it."""
+    teacher, poller = lesson.pair.a.connect(lesson.teacher.token), lesson.pollers[0]
+    teacher.join(lesson.code)
+    sent = ["offer", *["candidate"] * 10]
+    for client, target in ((teacher, user_of(poller)), (poller.client, lesson.teacher.user_id)):
+        about = {"sessionCode": lesson.code, "targetUserId": target, "callId": "call"}
+        for number, kind in enumerate([*sent, "hangup"]):
+            assert client.ask("signal", {**about, "type": kind, "payload": {"number": number}})["ok"]
+    for client in (teacher, poller.client):
+        client.wait_for("signalReceived", type="hangup")
+        heard = [data["payload"]["number"] for name, data in client.inbox if name == "signalReceived"]
+        assert heard == list(range(len(sent) + 1))
+    for other in (lesson.carol, *lesson.students):
+        assert not [name for name, _ in [*other.events] if name == "signalReceived"]
+    teacher.wire.drop()
+
+
 def hands_go_up_and_down(lesson: Lesson) -> None:
     for student in lesson.students[:10]:
         student.do("raiseHand")
@@ -289,6 +307,7 @@ def test_a_whole_lesson(lesson: Lesson) -> None:
     everyone_answers(lesson)
     the_teacher_is_captioned(lesson)
     files_are_shared(lesson)
+    two_hold_a_call(lesson)
     hands_go_up_and_down(lesson)
     the_class_is_moderated(lesson, chance)
     everybody_chats(lesson, chance)
