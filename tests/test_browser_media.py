@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.browser import ARGUMENTS, Window
+from tests.support.browser import ARGUMENTS, AWAY, Window
 from tests.support.clients import Api, RawClient
 from tests.support.gunicorn_server import Gunicorn
+from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.tools import chromium, npm_package
 from tests.support.turn_server import TurnServer
@@ -146,32 +147,54 @@ def sees_the_other(window: Window) -> None:
 def test_a_teacher_and_a_student_see_each_other(
     servers: tuple[Gunicorn, Gunicorn], code: str, window: OpenWindow
 ) -> None:
-    """By the keyboard alone, over two workers; the call ends for both, and can be had again."""
-    teacher, student = (window(server.url) for server in servers)
-    teacher.come_in("teacher", code)
-    student.come_in("student", code)
-    teacher.sees(Teacher="active", Student="active")
-    teacher.tab_to("#call-target")
-    teacher.tab_to("#call-start")
-    teacher.press("Enter")
-    is_in(student, "ringing", "Teacher is calling you")
-    student.tab_to("#answer")
-    student.press("Enter")
-    for one in (teacher, student):
-        sees_the_other(one)
-        assert one.page.evaluate(OPEN) == 1
-    assert student.page.evaluate("document.activeElement.id") == "hang-up"
-    student.press("Enter")
-    is_in(student, "idle")
-    is_in(teacher, "idle", "Demo Student has hung up.")
-    for one in (teacher, student):
-        expect(one.at("#videos")).to_be_hidden()
-        assert one.page.evaluate(OPEN) == 0
+    """By the keyboard alone, over two workers. A call outlives a lost connection, and ends for both."""
+    with FaultyProxy(servers[1].port) as network:
+        teacher, student = window(servers[0].url), window(f"http://127.0.0.1:{network.port}")
+        teacher.come_in("teacher", code)
+        student.come_in("student", code)
+        teacher.sees(Teacher="active", Student="active")
+        teacher.tab_to("#call-target")
+        teacher.tab_to("#call-start")
+        teacher.press("Enter")
+        is_in(student, "ringing", "Teacher is calling you")
+        student.tab_to("#answer")
+        student.press("Enter")
+        for one in (teacher, student):
+            sees_the_other(one)
+            assert one.page.evaluate(OPEN) == 1
+            assert one.page.evaluate("document.activeElement.id") == "hang-up"
 
-    call(student, "Demo Teacher")
-    teacher.at("#decline").click()
-    is_in(student, "idle", "Demo Teacher has hung up.")
-    expect(teacher.at("#messages li, #errors:not([hidden])")).to_have_count(0)
+        lose(student, network, until=lambda: teacher.sees(Teacher="active", Student="disconnected"))
+        for one in (teacher, student):
+            sees_the_other(one)
+        student.at("#hang-up").press("Enter")
+        is_in(student, "idle")
+        is_in(teacher, "idle", "Demo Student has hung up.")
+        for one in (teacher, student):
+            expect(one.at("#videos")).to_be_hidden()
+            assert one.page.evaluate(OPEN) == 0
+
+        call(student, "Demo Teacher")  # and who loses the connection while it rings lets it ring once more
+        is_in(teacher, "ringing")
+        lose(student, network, until=lambda: is_in(teacher, "idle", "Demo Student is gone."))
+        is_in(teacher, "ringing")
+        teacher.at("#decline").click()
+        is_in(student, "idle", "Demo Teacher has hung up.")
+        expect(teacher.at("#messages li, #errors:not([hidden])")).to_have_count(0)
+        student.forgive(AWAY)
+
+
+def lose(window: Window, network: FaultyProxy, until: Callable[[], object]) -> None:
+    """Lose the connection until something has happened, and come back."""
+    network.refuse()
+    network.cut()
+    window.is_in_state("reconnecting")
+    window.complains(AWAY)
+    until()
+    network.accept()
+    window.at("#connect").click()
+    window.is_in_state("connected")
+    window.is_in_session("active")
 
 
 def test_two_who_call_each_other_at_once_have_one_call(

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import webvtt
 from speech import classroom
-from speech.classroom import Captions
+from speech.classroom import Captions, Refused
 from speech.pauses import Pauses
 from speech.process import Segment, recognize
 from speech.sound import PIECE, RATE, from_wav
@@ -211,6 +211,24 @@ def test_what_is_not_acknowledged_is_sent_again_and_kept_once(
     assert [segment["text"] for segment in kept] == ["one two", *(f"text {number}" for number in range(2, 6))]
     assert [(segment["segmentId"], segment["startMs"]) for segment in kept[:2]] == [("stream-1", 0), ("stream-2", 2000)]
     student.wait_for("transcriptionStatus", streamId="stream", status="stopped")
+
+
+def test_the_end_of_the_session_is_the_end_of_captions(school: School, code: str) -> None:
+    token = school.api.ok("POST", f"/sessions/{code}/transcriber", school.teacher, {})["accessToken"]
+    captions = Captions(school.url, token, code, "stream", {})
+    captions.connect()
+    school.api.step(school.teacher, code, "pause")
+    captions.put(Segment(1, 1, "not while it is paused", True, 0, 500))
+    captions.finish()
+    captions.run()
+    assert transcript(school, code) == []
+    captions.connect()
+    school.api.step(school.teacher, code, "end")
+    captions.put(Segment(2, 1, "too late", True, 0, 500))
+    with pytest.raises(Refused, match="SESSION_ENDED"):
+        captions.run()
+    with pytest.raises(Refused, match="INVALID_TOKEN"):
+        Captions(school.url, "no.such.token", code, "stream", {}).connect()
 
 
 def test_what_waits_too_long_is_bounded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
