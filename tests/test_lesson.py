@@ -5,15 +5,18 @@ import io
 import random
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from classwaves import create_app
+from classwaves.archive.sql import SqlArchive
 from classwaves.connections import Silence
 from classwaves.files import CHUNK
 from classwaves.live import LiveSession
 from classwaves.models import AuthSession, Principal
+from classwaves.replica import Replica
 from classwaves.store.redis import RedisStore
 from tests.support.apps import API, add_user, bearer, state_of
 from tests.support.clients import RawClient
@@ -37,8 +40,8 @@ TABBED, DROPPING, POLLING, STUDENTS = 5, 5, 2, 30
 class Lesson:
     """Everybody in it. Students are guests on one worker or the other; their clients come back by themselves."""
 
-    def __init__(self, pair: Pair, redis: RedisServer) -> None:
-        self.pair, self.redis = pair, redis
+    def __init__(self, pair: Pair, redis: RedisServer, archive: str) -> None:
+        self.pair, self.redis, self.archive = pair, redis, archive
         app = create_app({"REDIS_URL": redis.url, **TEST_KEYS})
         carol = add_user(app, "Carol", "teacher")
         state_of(app).close()
@@ -102,9 +105,10 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def lesson(redis: RedisServer) -> Iterator[Lesson]:
-    with open_pair(redis.url, {"CLASSWAVES_DISCONNECT_GRACE": "1"}) as pair:
-        yield Lesson(pair, redis)
+def lesson(redis: RedisServer, tmp_path: Path) -> Iterator[Lesson]:
+    archive = f"sqlite:///{tmp_path}/archive.sqlite3"
+    with open_pair(redis.url, {"CLASSWAVES_DISCONNECT_GRACE": "1", "CLASSWAVES_ARCHIVE_URL": archive}) as pair:
+        yield Lesson(pair, redis, archive)
 
 
 def last(client: ResumingClient, event: str, **fields: Any) -> Any:
@@ -321,6 +325,7 @@ def test_a_whole_lesson(lesson: Lesson) -> None:
         for client in lesson.everyone:
             last(client, "sessionEnded")
         assert {fault for client in lesson.everyone for fault in client.faults} == set()
+        the_archive_has_it_all(lesson, store)
     finally:
         store.close()
 
@@ -379,6 +384,24 @@ def all_seen(client: ResumingClient) -> list[tuple[str, Any]]:
             seen += [(item["event"], item["data"]) for item in data["missed"]]
         seen.append((name, data))
     return seen
+
+
+def the_archive_has_it_all(lesson: Lesson, store: RedisStore) -> None:
+    """Entry by entry, so that the fold of the one is the fold of the other."""
+    session_id = store.session_id(lesson.code)
+    assert session_id
+    archive = SqlArchive(lesson.archive)
+    try:
+        eventually(lambda: archive.positions([session_id]) == store.positions([session_id]), 15, "it is archived")
+        kept, log = list(archive.entries(session_id)), store.read(session_id, 0, 100_000)
+        assert kept == log
+        folds = [Replica(), Replica()]
+        for replica, entries in zip(folds, (kept, log), strict=True):
+            for entry in entries:
+                replica.apply(entry)
+        assert folds[0].dump() == folds[1].dump()
+    finally:
+        archive.close()
 
 
 def nobody_was_told_the_answer(lesson: Lesson) -> None:
