@@ -54,7 +54,7 @@ def has_all(archive: SqlArchive, store: Store, session: SessionRecord, timeout: 
 def test_an_archiver_is_killed_in_the_middle(database: DatabaseOfTest, redis_url: str) -> None:
     store = redis_store(redis_url)
     session = new_session(store)
-    say(store, session, *(str(number) for number in range(600)))
+    say(store, session, *(str(number) for number in range(400)))
     command = [sys.executable, "-m", "tests.support.archiving", redis_url, database.url, session.id]
     archive = database.archive()
     for _ in range(2):

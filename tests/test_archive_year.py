@@ -19,8 +19,8 @@ from tests.support.archives import database as database
 from tests.support.archives import postgres_process as postgres_process
 from tests.support.stores import LIMITS, texts
 
-SESSIONS = int(os.environ.get("ARCHIVE_SESSIONS", "25"))
-ENTRIES = int(os.environ.get("ARCHIVE_ENTRIES", "400"))
+SESSIONS = int(os.environ.get("ARCHIVE_SESSIONS", "20"))
+ENTRIES = int(os.environ.get("ARCHIVE_ENTRIES", "300"))
 INDEX = "classwaves_entries_event"
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 #: How long entries are gathered, how many are written in one transaction.
 PAUSE, BATCH = 1.0, 200
 #: For how long a worker has the task of archiving a session, and when others look whether it still does.
-CLAIM, LOOK_AGAIN = 4.0, 2.0
+CLAIM, LOOK_AGAIN = 3.0, 1.0
 #: How often somebody looks for sessions that nobody serves, and for those that were kept long enough.
 SWEEP, RETENTION = 30.0, 3600.0
 #: How long after the database was found away, or something went wrong, it is tried again: at first and at the most.
