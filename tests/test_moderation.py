@@ -358,6 +358,7 @@ def test_who_was_removed_on_another_worker_does_not_sit_down_again(two: list[Wor
     here, there = two
     session = store_session(here.store)
     teacher, ann = here.joined(session, "teacher", "teacher"), there.joined(session, "ann")
+    here.sockets.gets("teacher", "presenceUpdated", 1)
     with ann.seats[session.id].lock:  # whatever the feed brings waits
         removed = here.send(teacher, "removeParticipant", {"sessionCode": session.code, "userId": "ann"})
         there.hub._reclaim()

@@ -71,10 +71,9 @@ class RemoveSchema(StoredEvent):
 
 @fold("fileShared")
 def _add(replica: Replica, entry: Entry) -> None:
-    if not entry.draft.data["sha256"]:
-        return  # its user is erased, and so is it
-    kept = {**entry.draft.data, "seq": entry.seq, "timestamp": iso(entry.time)}
-    replica.state.setdefault("files", {}).setdefault(entry.draft.data["fileId"], kept)
+    there, data = replica.state.setdefault("files", {}), entry.draft.data
+    if data["sha256"]:  # else its user is erased, and so is the file
+        there.setdefault(data["fileId"], {**data, "seq": entry.seq, "timestamp": iso(entry.time)})
 
 
 @erases
