@@ -1,5 +1,6 @@
 """REST and sockets over the archive: what the store has trimmed or let go of reads as it did before."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,26 @@ def test_pages_go_on_in_the_archive_where_the_log_was_trimmed(make_app: AppFacto
     assert lesson.over_socket() == texts
     export = lesson.get("/export").get_data(as_text=True).splitlines()
     assert [json.loads(line)["seq"] for line in export] == list(range(1, len(export) + 1))
+    lesson.teacher.disconnect()
+
+
+def test_staff_delete_and_answer_what_only_the_archive_has(
+    make_app: AppFactory, database: DatabaseOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message so old that neither the replica nor the log in the store has it."""
+    chat = importlib.import_module("classwaves.features.chat")
+    monkeypatch.setattr(chat, "KEPT", 5)
+    monkeypatch.setattr(chat, "SPARE", 1)
+    few = {"CLASSWAVES_LOG_ENTRIES": 20, "CLASSWAVES_CHECKPOINT_ENTRIES": 10}
+    lesson = Trimmed(make_app(CLASSWAVES_ARCHIVE_URL=database.url, **few))
+    pages = lesson.pages("messages")
+    assert [item["message"] for item in pages[:2]] == ["no. 0", "no. 2"]
+    lesson.send(lesson.teacher, "sendMessage", message="an answer", replyTo=pages[0]["messageId"])
+    lesson.send(lesson.teacher, "deleteMessage", messageId=pages[0]["messageId"])
+    lesson.is_archived()
+    assert lesson.pages("messages")[0]["message"] == "no. 2"
+    refused = lesson.teacher.emit("deleteMessage", {"sessionCode": lesson.code, "messageId": "x-3"}, callback=True)
+    assert refused["error"]["code"] == "MESSAGE_NOT_FOUND"
     lesson.teacher.disconnect()
 
 

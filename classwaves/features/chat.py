@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import validate
 
+from ..archive.base import Asked
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import Entry, seq_of
@@ -80,18 +81,28 @@ def newest_message(context: Context, message_id: str) -> Message:
 
 
 def any_message(context: Context, message_id: str) -> Message:
-    """A message of any age, which the user can see; an old one costs a read of the log.
+    """A message of any age, which the user can see; an old one costs a read of the log, or of the archive.
 
     :raises ClassWavesError: ``MESSAGE_NOT_FOUND``.
     """
-    live = context.live
-    if message_id not in live.replica.state.get("messages", {}) and not is_deleted(live.replica, message_id):
-        found = context.hub.store.read(live.id, seq_of(message_id) - 1, 1) if seq_of(message_id) else []
-        if found and found[0].id == message_id and found[0].draft.event == "messageReceived":
-            draft = found[0].draft
-            if found[0].is_for(context.principal.user_id, context.is_staff):
-                return Message(message_id, draft.audience, draft.members)
+    live, seq = context.live, seq_of(message_id)
+    if seq and message_id not in live.replica.state.get("messages", {}) and not is_deleted(live.replica, message_id):
+        entry = _old_message(context, seq)
+        is_it = entry is not None and entry.id == message_id and entry.draft.event == "messageReceived"
+        if entry and is_it and entry.is_for(context.principal.user_id, context.is_staff):
+            return Message(message_id, entry.draft.audience, entry.draft.members)
     return newest_message(context, message_id)
+
+
+def _old_message(context: Context, seq: int) -> Entry | None:
+    """The entry at this seq, if the log still has it; else the message, if the archive has one for this user."""
+    live, hub = context.live, context.hub
+    found = hub.store.read(live.id, seq - 1, 1)
+    if hub.archive and seq < live.replica.seq and not (found and found[0].seq == seq):
+        who = context.principal.user_id
+        kept = hub.archive.page(live.id, Asked("messageReceived", seq + 1, seq - 1, 1, who, context.is_staff))
+        return kept[0].entry if kept else None
+    return found[0] if found else None
 
 
 def check_text(text: str, longest: int) -> None:
