@@ -361,6 +361,7 @@ def test_who_was_removed_on_another_worker_does_not_sit_down_again(two: list[Wor
     here.sockets.gets("teacher", "presenceUpdated", 1)
     with ann.seats[session.id].lock:  # whatever the feed brings waits
         removed = here.send(teacher, "removeParticipant", {"sessionCode": session.code, "userId": "ann"})
+        assert removed["ok"], removed
         there.hub._reclaim()
     assert here.store.read(session.id, removed["seq"], 10) == []
     loaded = here.store.load(session.id, FOLD_VERSION)
