@@ -24,9 +24,10 @@ LAYERS = [
     "store.memory store.redis_wire store.redis_rewrite",
     "store.redis_feed store.redis_lane",
     "store.redis_servers",
-    "store.redis_topology",
+    "store.redis_base store.redis_topology",
     "store.redis_cluster_feed store.redis_cluster_lane",
     "store.redis_cluster",
+    "store.redis_logins store.redis_uploads",
     "store.redis",
     "store",
     "storage.base",
@@ -107,7 +108,7 @@ RESERVED = {
     "orjson": {"codec"},
     "redis": {
         "limits",
-        "store.redis",
+        "store.redis_base",
         "store.redis_cluster",
         "store.redis_cluster_feed",
         "store.redis_cluster_lane",
@@ -224,7 +225,7 @@ def test_the_core_knows_no_flask() -> None:
 
 
 def test_the_check_sees_relative_and_late_imports() -> None:
-    assert {".store.base", ".models", "redis", "json"} <= imports("store.redis")
+    assert {".store.redis_servers", ".errors", "redis", "json"} <= imports("store.redis_base")
     assert ".store.redis" in imports("store"), "an import inside a function"
     assert ".live" not in imports("connections"), "an import for the type checker only"
     assert ".lifecycle" in imports("rest.sessions"), "a module imported from the package"

@@ -160,7 +160,67 @@ class Feed(Protocol):
         """The feed was away and is back: whatever was sent meanwhile was missed."""
 
 
-class Store(Protocol):
+class Uploads(Protocol):
+    """Files on their way to the sessions."""
+
+    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
+        """Note a file that is to come; if its user has begun one with the same ``client_id``, that one is returned.
+
+        :raises StaleFence: a fence has moved since.
+        :raises ClassWavesError: ``FILE_REJECTED``, with ``files``, ``quota`` or ``uploads`` as the reason: there is no
+            room; ``SESSION_NOT_FOUND``.
+        """
+
+    def upload(self, session_id: str, file_id: str) -> Upload | None: ...
+
+    def uploads(self, session_id: str) -> list[Upload]: ...
+
+    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
+        """Note that the chunk ``index`` has come, if it is the next one; ``None`` if there is no such upload."""
+
+    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
+        """Let nothing more come; ``None`` if there is no such upload."""
+
+    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
+        """Forget an upload; ``False`` if there is none, or it is sealed and only an open one is to end."""
+
+    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
+        """Forget the uploads of which nothing has come for so long, in seconds, and return their ids."""
+
+    def due_uploads(self, older_than: float) -> list[str]:
+        """Sessions in which there may be such an upload."""
+
+
+class Logins(Protocol):
+    """Auth sessions, and the accounts of the built-in authenticator."""
+
+    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None: ...
+
+    def auth(self, auth_id: str) -> AuthSession | None: ...
+
+    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
+        """Exchange the refresh token's id; a wrong ``old`` ends the auth session and is ``False``."""
+
+    def end_auth(self, auth_id: str) -> None:
+        """End an auth session and tell all workers."""
+
+    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
+        """Those of these auth sessions that are gone."""
+
+    def auths_of(self, user_id: str) -> list[str]:
+        """The ids of a user's auth sessions; some of them may be gone."""
+
+    # accounts
+    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
+        """Keep a new account; ``False`` if another one has the name."""
+
+    def account(self, username: str) -> dict[str, str] | None: ...
+
+    def drop_accounts(self, user_id: str) -> int:
+        """Let go of the accounts of a user; how many there were."""
+
+
+class Store(Uploads, Logins, Protocol):
     """The log, the roster and the logins of all sessions."""
 
     kind: str
@@ -251,40 +311,13 @@ class Store(Protocol):
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
         """The newest seq of each session that exists."""
 
-    # files on their way
-    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
-        """Note a file that is to come; if its user has begun one with the same ``client_id``, that one is returned.
-
-        :raises StaleFence: a fence has moved since.
-        :raises ClassWavesError: ``FILE_REJECTED``, with ``files``, ``quota`` or ``uploads`` as the reason: there is no
-            room; ``SESSION_NOT_FOUND``.
-        """
-
-    def upload(self, session_id: str, file_id: str) -> Upload | None: ...
-
-    def uploads(self, session_id: str) -> list[Upload]: ...
-
-    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
-        """Note that the chunk ``index`` has come, if it is the next one; ``None`` if there is no such upload."""
-
-    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
-        """Let nothing more come; ``None`` if there is no such upload."""
-
-    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
-        """Forget an upload; ``False`` if there is none, or it is sealed and only an open one is to end."""
-
-    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
-        """Forget the uploads of which nothing has come for so long, in seconds, and return their ids."""
-
-    def due_uploads(self, older_than: float) -> list[str]:
-        """Sessions in which there may be such an upload."""
-
     def archived(self, session_id: str, newest: Entry) -> bool:
         """Note that the archive has the log up to this entry, so that it may be trimmed.
 
         :returns: ``False`` if the log does not have this entry, so that the archive's is one that was lost.
         """
 
+    # tasks
     def claim(self, name: str, owner: str, seconds: float) -> bool:
         """Take, or keep, a task for a while; ``False`` if somebody else has it."""
 
@@ -338,32 +371,6 @@ class Store(Protocol):
 
     def due_absences(self, older_than: float) -> list[str]:
         """Sessions in which somebody may have been disconnected for longer than this, in seconds."""
-
-    # logins
-    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None: ...
-
-    def auth(self, auth_id: str) -> AuthSession | None: ...
-
-    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
-        """Exchange the refresh token's id; a wrong ``old`` ends the auth session and is ``False``."""
-
-    def end_auth(self, auth_id: str) -> None:
-        """End an auth session and tell all workers."""
-
-    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
-        """Those of these auth sessions that are gone."""
-
-    def auths_of(self, user_id: str) -> list[str]:
-        """The ids of a user's auth sessions; some of them may be gone."""
-
-    # accounts of the built-in authenticator
-    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        """Keep a new account; ``False`` if another one has the name."""
-
-    def account(self, username: str) -> dict[str, str] | None: ...
-
-    def drop_accounts(self, user_id: str) -> int:
-        """Let go of the accounts of a user; how many there were."""
 
     # feed and life
     def start(self, feed: Feed) -> None:

@@ -1,22 +1,17 @@
 """The store of several workers: Redis. Each step on a session's log is one Lua script over keys of one hash tag.
 
-Imports errors, models, the store's base and the servers. Every step may run twice, because an answer can be lost:
-appends have dedupe keys, presence steps are idempotent, and so are the rest.
+Imports models, the store's base, the servers, and its parts that have modules of their own. Every step may run twice,
+because an answer can be lost: appends have dedupe keys, presence steps are idempotent, and so are the rest.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
-import redis
-
-from ..errors import ClassWavesError, StaleFence, StoreUnavailable
-from ..models import AuthSession, Draft, Entry, SessionRecord, new_id
+from ..models import Draft, Entry, SessionRecord, new_id
 from ..redis_url import parse_redis_url
 from .base import (
     ARREARS,
@@ -28,54 +23,19 @@ from .base import (
     Limits,
     Loaded,
     PresenceResult,
-    Room,
     Seat,
-    Upload,
     cursor_news,
     decode_entry,
     encode_draft,
     most_present,
-    no_room,
     participant_fact,
 )
+from .redis_base import LUA, checked, dump, fence_args, guarded, script
 from .redis_cluster import ClusterServers
+from .redis_logins import RedisLogins
 from .redis_rewrite import Rewriting
 from .redis_servers import OneServer, Servers, Terms
-
-logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
-LUA = Path(__file__).parent / "lua"
-
-#: The last parts of the keys of a session's log, in the order in which ``common.lua`` takes them.
-LOG_KEYS = ("meta", "log", "fences", "dedupe", "roster", "feed")
-
-#: What of an upload does not change.
-UPLOAD_FIELDS = ("user_id", "client_id", "name", "mime_type", "size", "sha256")
-
-
-def guarded(
-    method: Callable[Concatenate[RedisStore, P], T],
-) -> Callable[Concatenate[RedisStore, P], T]:
-    """Whatever Redis cannot do now (away, full, read-only, loading) is one error, which clients may retry."""
-
-    def call(self: RedisStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            result = method(self, *args, **kwargs)
-        except (redis.RedisError, OSError) as error:
-            self._note(method.__name__, error)
-            raise StoreUnavailable from error
-        if self._trouble:
-            self._note(method.__name__, None)
-        return result
-
-    functools.update_wrapper(call, method)
-    return call
-
-
-def _script(*names: str) -> str:
-    return "".join((LUA / f"{name}.lua").read_text() for name in ("common", *names))
+from .redis_uploads import RedisUploads
 
 
 def _servers(url: str, terms: Terms) -> Servers:
@@ -83,7 +43,7 @@ def _servers(url: str, terms: Terms) -> Servers:
     return ClusterServers(address, terms) if address.form == "cluster" else OneServer(address, terms)
 
 
-class RedisStore:
+class RedisStore(RedisUploads, RedisLogins):
     """A :class:`~classwaves.store.base.Store` on Redis (6.2 or newer) or Valkey: one server, Sentinel or a cluster.
 
     :param url: see :mod:`classwaves.redis_url`; redis-py's options apply to one server, as ``?ssl_cert_reqs=none``.
@@ -97,46 +57,21 @@ class RedisStore:
     waits = True
 
     def __init__(self, url: str, *, prefix: str, limits: Limits, timeout: float, connections: int) -> None:
-        self._prefix = prefix
         self._limits = limits
-        self._trouble: str | None = None
         self._listener: Feed | None = None
-        self._servers = servers = _servers(url, Terms(timeout, connections, self._came_back, self._comes_back))
-        self._redis, self._lane = servers.client, servers.lane
+        servers = _servers(url, Terms(timeout, connections, self._came_back, self._comes_back))
+        super().__init__(servers, prefix)
         lane, pool = servers.lane.script, servers.script
-        self._append, self._presence, self._cursor = (lane(_script(name)) for name in ("append", "presence", "cursor"))
-        self._upload = lane(_script("upload"))
-        self._load, self._checkpoint = pool(_script("run", "load")), pool(_script("checkpoint"))
-        self._epoch, self._vouch = pool(_script("run", "epoch")), pool(_script("run", "vouch"))
-        self._rewrite = pool(_script("rewrite"))
+        self._append, self._presence, self._cursor = (lane(script(name)) for name in ("append", "presence", "cursor"))
+        self._load, self._checkpoint = pool(script("run", "load")), pool(script("checkpoint"))
+        self._epoch, self._vouch = pool(script("run", "epoch")), pool(script("run", "vouch"))
+        self._rewrite = pool(script("rewrite"))
         self._create = pool((LUA / "run.lua").read_text() + (LUA / "create.lua").read_text())
-        self._archived = pool(_script("archived"))
-        self._login, self._rotate, self._claim = (
-            pool((LUA / f"{name}.lua").read_text()) for name in ("login", "rotate", "claim")
-        )
-
-    def _note(self, step: str, error: Exception | None) -> None:
-        """Log that Redis went away, and that it came back, once each."""
-        kind = type(error).__name__ if error else None
-        if kind != self._trouble:
-            self._trouble = kind
-            if error:
-                logger.warning("Redis did not do %s: %s", step, kind)
-            else:
-                logger.info("Redis answers again")
-
-    def _key(self, *parts: str) -> str:
-        return ":".join((self._prefix, *parts))
-
-    def _of(self, session_id: str, *names: str) -> list[str]:
-        start = f"{self._prefix}:{{{session_id}}}:"
-        return [start + name for name in names]
+        self._archived = pool(script("archived"))
+        self._claim = pool((LUA / "claim.lua").read_text())
 
     def _channel(self, session_id: str) -> str:
         return self._of(session_id, "feed")[0]
-
-    def _log_keys(self, session_id: str) -> list[str]:
-        return self._of(session_id, *LOG_KEYS)
 
     def _checkpoint_keys(self, session_id: str) -> list[str]:
         return self._of(session_id, "checkpoints", "checkpoint-seqs", "checkpoint-times")
@@ -149,7 +84,7 @@ class RedisStore:
         # the reservation ends by itself if this worker dies before the session is whole
         if not self._redis.set(code, record.id, nx=True, ex=60) and self._text(self._redis.get(code)) != record.id:
             return None
-        self._create(self._of(record.id, "meta"), [_dump(record.to_dict()), new_id(6)])
+        self._create(self._of(record.id, "meta"), [dump(record.to_dict()), new_id(6)])
         appended = self.append(record.id, [draft], dedupe=f"create:{record.id}")
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.zadd(self._key("sessions"), {record.id: record.created_at})
@@ -222,11 +157,11 @@ class RedisStore:
         record: SessionRecord | None = None,
         unseat: str = "",
     ) -> Appended:
-        args: list[Any] = [dedupe, self._limits.dedupe_keys, *_fence_args(fences)]
-        args += (_dump(record.to_dict()) if record else "", unseat, len(drafts))
+        args: list[Any] = [dedupe, self._limits.dedupe_keys, *fence_args(fences)]
+        args += (dump(record.to_dict()) if record else "", unseat, len(drafts))
         for draft in drafts:
             args += (encode_draft(draft), len(draft.bumps), *draft.bumps)
-        return _appended(_answer(self._append(self._log_keys(session_id), args)))
+        return _appended(checked(self._append(self._log_keys(session_id), args)))
 
     @guarded
     def find(self, session_id: str, dedupe: str) -> Entry | None:
@@ -274,7 +209,7 @@ class RedisStore:
     @guarded
     def new_epoch(self, session_id: str, old: str) -> str:
         keys = self._log_keys(session_id) + self._checkpoint_keys(session_id)
-        return str(_answer(self._epoch(keys, [old, new_id(6)]))[1].decode())
+        return str(checked(self._epoch(keys, [old, new_id(6)]))[1].decode())
 
     @guarded
     def rewrite(self, session_id: str, edit: Edit) -> int:
@@ -302,13 +237,13 @@ class RedisStore:
     @guarded
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
         answer = self._vouch(self._log_keys(session_id), [epoch, newest.seq, newest.time])
-        return bool(_answer(answer)[0] == b"ok")
+        return bool(checked(answer)[0] == b"ok")
 
     @guarded
     def set_cursor(self, session_id: str, user_id: str, message_id: str) -> bool:
         keys = [*self._log_keys(session_id), *self._of(session_id, "cursors")]
-        args = [user_id, message_id, _dump(cursor_news(user_id, message_id))]
-        return bool(_answer(self._cursor(keys, args))[0] == b"ok")
+        args = [user_id, message_id, dump(cursor_news(user_id, message_id))]
+        return bool(checked(self._cursor(keys, args))[0] == b"ok")
 
     @guarded
     def positions(self, session_ids: Sequence[str]) -> dict[str, int]:
@@ -318,71 +253,12 @@ class RedisStore:
             seqs: list[Any] = pipe.execute()
         return {session_id: int(seq) for session_id, seq in zip(session_ids, seqs, strict=True) if seq is not None}
 
-    # files on their way
-
-    @guarded
-    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
-        fixed = {name: getattr(upload, name) for name in UPLOAD_FIELDS}
-        args = ["begin", *_fence_args(fences), upload.id, _dump(fixed)]
-        answer = _answer(self._step_upload(session_id, [*args, room.files, room.bytes, room.uploads, room.own_uploads]))
-        if answer[0] == b"room":
-            raise no_room(answer[1].decode())
-        self._lane.run("ZADD", self._key("uploading"), "NX", answer[2].split(b" ")[1], session_id)
-        return _upload(answer[1], answer[2])
-
-    def _step_upload(self, session_id: str, args: list[Any]) -> Any:
-        return self._upload([*self._log_keys(session_id), *self._of(session_id, "uploads")], args)
-
-    @guarded
-    def upload(self, session_id: str, file_id: str) -> Upload | None:
-        text = self._redis.hget(self._of(session_id, "uploads")[0], file_id)
-        return _upload(file_id.encode(), cast("bytes", text)) if text else None
-
-    @guarded
-    def uploads(self, session_id: str) -> list[Upload]:
-        found = cast("dict[bytes, bytes]", self._redis.hgetall(self._of(session_id, "uploads")[0]))
-        return [_upload(file_id, text) for file_id, text in found.items()]
-
-    @guarded
-    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
-        return _moved(self._step_upload(session_id, ["advance", file_id, index]))
-
-    @guarded
-    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
-        return _moved(self._step_upload(session_id, ["seal", file_id, stage]))
-
-    @guarded
-    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
-        return bool(self._step_upload(session_id, ["end", file_id, int(only_open)])[0] == b"ok")
-
-    @guarded
-    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
-        step = ["idle", int(older_than * 1000)]
-        ended, oldest = self._end_idle(session_id, step)
-        if not oldest:
-            self._redis.zrem(self._key("uploading"), session_id)
-            more, oldest = self._end_idle(session_id, step)  # what was begun since the first look
-            ended += more
-        if oldest:
-            self._redis.zadd(self._key("uploading"), {session_id: oldest})
-        return ended
-
-    def _end_idle(self, session_id: str, step: list[Any]) -> tuple[list[str], int]:
-        answer = self._step_upload(session_id, step)
-        if answer[0] == b"gone":
-            return [], 0
-        return [file_id.decode() for file_id in answer[2]], int(answer[1])
-
-    @guarded
-    def due_uploads(self, older_than: float) -> list[str]:
-        before = self._now() - int(older_than * 1000)
-        due = cast("list[bytes]", self._redis.zrangebyscore(self._key("uploading"), "-inf", before))
-        return [session_id.decode() for session_id in due]
-
     @guarded
     def archived(self, session_id: str, newest: Entry) -> bool:
         answer = self._archived(self._log_keys(session_id), [newest.seq, newest.epoch, newest.time])
         return bool(answer[0] == b"ok")
+
+    # tasks
 
     @guarded
     def claim(self, name: str, owner: str, seconds: float) -> bool:
@@ -403,7 +279,7 @@ class RedisStore:
     ) -> PresenceResult:
         fact = encode_draft(participant_fact(seat.user_id, "joined", displayName=display_name, role=role))
         args = ["join", seat.user_id, seat.connection, -1 if capacity is None else capacity, fact]
-        answer = _answer(self._step(session_id, [*args, *_fence_args(fences)]))
+        answer = checked(self._step(session_id, [*args, *fence_args(fences)]))
         return PresenceResult(answer[1].decode(), int(answer[2]))
 
     def _step(self, session_id: str, args: Iterable[Any]) -> Any:
@@ -411,8 +287,8 @@ class RedisStore:
 
     @guarded
     def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
-        args = ["status", seat.user_id, seat.connection, status, *_fence_args(fences)]
-        answer = _answer(self._step(session_id, args))
+        args = ["status", seat.user_id, seat.connection, status, *fence_args(fences)]
+        answer = checked(self._step(session_id, args))
         return None if answer[0] == b"absent" else PresenceResult(answer[1].decode(), int(answer[2]))
 
     def leave(self, session_id: str, seat: Seat) -> None:
@@ -444,10 +320,6 @@ class RedisStore:
     @staticmethod
     def _absent_since(answer: Any) -> int:
         return int(answer[1]) if answer[0] == b"ok" else 0
-
-    def _now(self) -> int:
-        seconds, micros = self._redis.time()
-        return seconds * 1000 + micros // 1000
 
     # workers
 
@@ -484,83 +356,7 @@ class RedisStore:
 
     @guarded
     def due_absences(self, older_than: float) -> list[str]:
-        before = self._now() - int(older_than * 1000)
-        due = cast("list[bytes]", self._redis.zrangebyscore(self._key("absent"), "-inf", before))
-        return [session_id.decode() for session_id in due]
-
-    # logins
-
-    @guarded
-    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
-        args = [_dump(auth.to_dict()), refresh_id, int(seconds * 1000)]
-        self._login([self._key("auth", auth.id)], args)
-        self._note_auth(auth.id, auth.user_id, seconds)
-
-    def _note_auth(self, auth_id: str, user_id: str, seconds: float) -> None:
-        """Keep whose auth session it is, as long as the newest of theirs may last."""
-        mine, now = self._key("auths", user_id), self._now()
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zremrangebyscore(mine, "-inf", now)
-            pipe.zadd(mine, {auth_id: now + int(seconds * 1000)}, gt=True)
-            pipe.zrange(mine, -1, -1, withscores=True)
-            last = pipe.execute()[-1]
-        self._redis.pexpireat(mine, int(last[0][1]) + 1)
-
-    @guarded
-    def auth(self, auth_id: str) -> AuthSession | None:
-        text = cast("bytes | None", self._redis.hget(self._key("auth", auth_id), "auth"))
-        return AuthSession.from_dict(json.loads(text)) if text else None
-
-    @guarded
-    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
-        answer = self._rotate([self._key("auth", auth_id)], [old, new, int(seconds * 1000)])
-        if answer == b"reused":
-            self.end_auth(auth_id)
-        elif answer == b"ok" and (auth := self.auth(auth_id)):
-            self._note_auth(auth_id, auth.user_id, seconds)
-        return bool(answer == b"ok")
-
-    @guarded
-    def end_auth(self, auth_id: str) -> None:
-        self._redis.delete(self._key("auth", auth_id))
-        self._redis.publish(self._key(CONTROL), _dump({"authEnded": auth_id}))
-
-    @guarded
-    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
-        with self._redis.pipeline(transaction=False) as pipe:
-            for auth_id in auth_ids:
-                pipe.exists(self._key("auth", auth_id))
-            found = pipe.execute()
-        return {auth_id for auth_id, there in zip(auth_ids, found, strict=True) if not there}
-
-    @guarded
-    def auths_of(self, user_id: str) -> list[str]:
-        found = cast("list[bytes]", self._redis.zrange(self._key("auths", user_id), 0, -1))
-        return [auth_id.decode() for auth_id in found]
-
-    # accounts
-
-    @guarded
-    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        key, text = self._key("account", username), _dump(dict(account))
-        # first, so that there is no account without it; that it names others' accounts too does no harm
-        self._redis.sadd(self._key("accounts-of", account.get("userId", "")), username)
-        return bool(self._redis.set(key, text, nx=True)) or self._text(self._redis.get(key)) == text
-
-    @guarded
-    def account(self, username: str) -> dict[str, str] | None:
-        text = cast("bytes | None", self._redis.get(self._key("account", username)))
-        return json.loads(text) if text else None
-
-    @guarded
-    def drop_accounts(self, user_id: str) -> int:
-        index = self._key("accounts-of", user_id)
-        named = [name.decode() for name in cast("set[bytes]", self._redis.smembers(index))]
-        theirs = [name for name in named if (kept := self.account(name)) and kept.get("userId") == user_id]
-        for username in theirs:
-            self._redis.delete(self._key("account", username))
-        self._redis.delete(index)
-        return len(theirs)
+        return self._due("absent", older_than)
 
     # feed and life
 
@@ -595,7 +391,7 @@ class RedisStore:
 
     @guarded
     def publish(self, session_id: str, message: dict[str, Any]) -> None:
-        self._servers.publish(self._channel(session_id), "E" + _dump(message))
+        self._servers.publish(self._channel(session_id), "E" + dump(message))
 
     # mail between workers
 
@@ -619,42 +415,6 @@ class RedisStore:
 
     def close(self) -> None:
         self._servers.close()
-
-    @staticmethod
-    def _text(value: Any) -> str | None:
-        return value.decode() if value is not None else None
-
-
-def _dump(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-def _fence_args(fences: Mapping[str, int] | None) -> list[Any]:
-    args: list[Any] = [len(fences) if fences else 0]
-    for pair in (fences or {}).items():
-        args += pair
-    return args
-
-
-def _answer(answer: Any) -> Any:
-    """A script's answer, or the error that its first item stands for."""
-    match answer[0]:
-        case b"gone":
-            raise ClassWavesError("SESSION_NOT_FOUND")
-        case b"stale":
-            raise StaleFence
-        case b"full":
-            raise ClassWavesError("SESSION_FULL")
-    return answer
-
-
-def _upload(file_id: bytes, text: bytes) -> Upload:
-    next_index, _, stage, body = text.split(b" ", 3)
-    return Upload(file_id.decode(), **json.loads(body), next_index=int(next_index), stage=stage.decode())
-
-
-def _moved(answer: Any) -> Upload | None:
-    return _upload(answer[1], answer[2]) if answer[0] == b"ok" else None
 
 
 def _appended(answer: Any) -> Appended:
