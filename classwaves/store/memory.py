@@ -1,22 +1,20 @@
 """The store of one server without Redis: the same steps as the Lua scripts, under one lock, lost when the process ends.
 
-Imports errors, models and the store's own base. The feed is delivered within the call that caused it.
+Imports errors, models, the store's base, and its parts that have modules of their own. The feed is delivered within the
+call that caused it.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-import threading
 import time
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from ..errors import ClassWavesError, StaleFence
-from ..models import AuthSession, Draft, Entry, SessionRecord, new_id, seq_of
+from ..errors import ClassWavesError
+from ..models import Draft, Entry, SessionRecord, new_id, seq_of
 from .base import (
     ARREARS,
     Appended,
@@ -27,50 +25,20 @@ from .base import (
     Limits,
     Loaded,
     PresenceResult,
-    Room,
     Seat,
-    Upload,
     cursor_news,
     decode_entry,
     encode_draft,
-    most_present,
-    no_room,
     participant_fact,
 )
+from .memory_base import Session, User
+from .memory_logins import MemoryLogins
+from .memory_uploads import MemoryUploads
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _User:
-    """A participant's connections and their statuses, and since when there is none."""
-
-    connections: dict[str, str] = field(default_factory=dict)
-    absent_since: float = 0.0
-
-    @property
-    def status(self) -> str:
-        return most_present(self.connections.values())
-
-
-@dataclass(slots=True)
-class _Session:
-    record: SessionRecord
-    epoch: str
-    seq: int = 0
-    bytes: int = 0
-    entries: list[Entry] = field(default_factory=list)
-    fences: dict[str, int] = field(default_factory=dict)
-    dedupe: OrderedDict[str, Appended] = field(default_factory=OrderedDict)
-    roster: dict[str, _User] = field(default_factory=dict)
-    cursors: dict[str, str] = field(default_factory=dict)
-    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
-    uploads: dict[str, tuple[Upload, float]] = field(default_factory=dict)
-    expires_at: float = math.inf
-    archived: int = 0
-
-
-class MemoryStore:
+class MemoryStore(MemoryUploads, MemoryLogins):
     """A :class:`~classwaves.store.base.Store` in this process.
 
     :param limits: how much of a session is kept.
@@ -81,17 +49,12 @@ class MemoryStore:
     waits = False
 
     def __init__(self, limits: Limits, clock: Clock = time.time) -> None:
+        super().__init__(clock)
         self._limits = limits
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._sessions: dict[str, _Session] = {}
         self._codes: dict[str, str] = {}
-        self._auths: dict[str, tuple[AuthSession, str, float]] = {}
-        self._accounts: dict[str, dict[str, str]] = {}
         self._claims: dict[str, tuple[str, float]] = {}
         self._subscribed: set[str] = set()
         self._mailboxes: dict[str, Callable[[bytes], None]] = {}
-        self._feed: Feed | None = None
 
     # sessions
 
@@ -102,7 +65,7 @@ class MemoryStore:
             if held not in (None, record.id):
                 return None
             self._codes[record.code] = record.id
-            self._sessions.setdefault(record.id, _Session(record, new_id(6)))
+            self._sessions.setdefault(record.id, Session(record, new_id(6)))
             return self.append(record.id, [draft], dedupe=f"create:{record.id}")
 
     def session_id(self, code: str) -> str | None:
@@ -131,11 +94,6 @@ class MemoryStore:
         with self._lock:
             if session := self._held(record.id):
                 session.expires_at = self._clock() + seconds
-
-    def _held(self, session_id: str) -> _Session | None:
-        """A session whose data has not expired."""
-        session = self._sessions.get(session_id)
-        return session if session and session.expires_at > self._clock() else None
 
     def _drop_expired(self) -> None:
         for session in list(self._sessions.values()):
@@ -170,18 +128,7 @@ class MemoryStore:
             session.roster.pop(unseat, None)
             return appended
 
-    def _session(self, session_id: str) -> _Session:
-        if session := self._held(session_id):
-            return session
-        raise ClassWavesError("SESSION_NOT_FOUND")
-
-    @staticmethod
-    def _check_fences(session: _Session, fences: Mapping[str, int]) -> None:
-        for name, value in fences.items():
-            if session.fences.get(name, 0) != value:
-                raise StaleFence(name)
-
-    def _push(self, session: _Session, body: bytes) -> Appended:
+    def _push(self, session: Session, body: bytes) -> Appended:
         # decoded again, as from Redis: a copy that nobody changes later
         entry = decode_entry(session.seq + 1, session.epoch, int(self._clock() * 1000), body)
         session.seq = entry.seq
@@ -196,7 +143,7 @@ class MemoryStore:
                 logger.exception("an entry could not be delivered")
         return Appended(entry.seq, entry.epoch, entry.time)
 
-    def _fact(self, session: _Session, user_id: str, change: str, **data: str) -> None:
+    def _fact(self, session: Session, user_id: str, change: str, **data: str) -> None:
         self._push(session, encode_draft(participant_fact(user_id, change, **data)))
 
     def find(self, session_id: str, dedupe: str) -> Entry | None:
@@ -247,7 +194,7 @@ class MemoryStore:
             self._trim(session)
             return True
 
-    def _trim(self, session: _Session) -> None:
+    def _trim(self, session: Session) -> None:
         """Bound the log, never past a checkpoint, nor past what the archive has while that is bearable."""
         behind = min(checkpoint.seq for checkpoint in session.checkpoints.values())
         mean = max(1.0, session.bytes / session.seq)
@@ -304,75 +251,6 @@ class MemoryStore:
         with self._lock:
             return {key: session.seq for key in session_ids if (session := self._held(key))}
 
-    # files on their way
-
-    def begin_upload(self, session_id: str, upload: Upload, room: Room, fences: Mapping[str, int]) -> Upload:
-        with self._lock:
-            session = self._session(session_id)
-            self._check_fences(session, fences)
-            others = [other for other, _ in session.uploads.values()]
-            mine = [other for other in others if other.user_id == upload.user_id]
-            for other in mine:
-                if other.client_id == upload.client_id:
-                    return other
-            if room.files <= len(others):
-                raise no_room("files")
-            if room.bytes - sum(other.size for other in others) < upload.size:
-                raise no_room("quota")
-            if room.uploads <= len(others) or room.own_uploads <= len(mine):
-                raise no_room("uploads")
-            return self._keep_upload(session, upload)
-
-    def _keep_upload(self, session: _Session, upload: Upload) -> Upload:
-        session.uploads[upload.id] = upload, self._clock()
-        return upload
-
-    def upload(self, session_id: str, file_id: str) -> Upload | None:
-        with self._lock:
-            session = self._held(session_id)
-            found = session.uploads.get(file_id) if session else None
-            return found[0] if found else None
-
-    def uploads(self, session_id: str) -> list[Upload]:
-        with self._lock:
-            session = self._held(session_id)
-            return [upload for upload, _ in session.uploads.values()] if session else []
-
-    def advance_upload(self, session_id: str, file_id: str, index: int) -> Upload | None:
-        with self._lock:
-            session, upload = self._held(session_id), self.upload(session_id, file_id)
-            if session is None or upload is None or upload.stage != "open" or upload.next_index != index:
-                return upload
-            return self._keep_upload(session, replace(upload, next_index=index + 1))
-
-    def seal_upload(self, session_id: str, file_id: str, stage: str) -> Upload | None:
-        with self._lock:
-            session, upload = self._held(session_id), self.upload(session_id, file_id)
-            return self._keep_upload(session, replace(upload, stage=stage)) if session and upload else None
-
-    def end_upload(self, session_id: str, file_id: str, *, only_open: bool = False) -> bool:
-        with self._lock:
-            session, upload = self._held(session_id), self.upload(session_id, file_id)
-            if session is None or upload is None or (only_open and upload.stage != "open"):
-                return False
-            del session.uploads[file_id]
-            return True
-
-    def end_idle_uploads(self, session_id: str, older_than: float) -> list[str]:
-        with self._lock:
-            session = self._held(session_id)
-            idle = self._idle(session, older_than) if session else []
-            for file_id in idle:
-                self.end_upload(session_id, file_id)
-            return idle
-
-    def _idle(self, session: _Session, older_than: float) -> list[str]:
-        return [key for key, (_, at) in session.uploads.items() if at <= self._clock() - older_than]
-
-    def due_uploads(self, older_than: float) -> list[str]:
-        with self._lock:
-            return [key for key, session in self._sessions.items() if self._idle(session, older_than)]
-
     def archived(self, session_id: str, newest: Entry) -> bool:
         with self._lock:
             session = self._held(session_id)
@@ -380,6 +258,8 @@ class MemoryStore:
                 return False
             session.archived = newest.seq
             return True
+
+    # tasks
 
     def claim(self, name: str, owner: str, seconds: float) -> bool:
         with self._lock:
@@ -411,7 +291,7 @@ class MemoryStore:
             if user is None:
                 if capacity is not None and len(session.roster) >= capacity:
                     raise ClassWavesError("SESSION_FULL")
-                user = session.roster[seat.user_id] = _User()
+                user = session.roster[seat.user_id] = User()
                 self._fact(session, seat.user_id, "joined", displayName=display_name, role=role)
             elif not user.connections:
                 self._fact(session, seat.user_id, "returned")
@@ -419,7 +299,7 @@ class MemoryStore:
                 self._change(session, seat, user, "active", announce=bool(user.connections))
             return PresenceResult(user.status, session.seq)
 
-    def _change(self, session: _Session, seat: Seat, user: _User, status: str | None, announce: bool = True) -> None:
+    def _change(self, session: Session, seat: Seat, user: User, status: str | None, announce: bool = True) -> None:
         before = user.status
         if status is None:
             del user.connections[seat.connection]
@@ -504,62 +384,6 @@ class MemoryStore:
                     for user in session.roster.values()
                 )
             ]
-
-    # logins
-
-    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
-        with self._lock:
-            now = self._clock()
-            for auth_id in [key for key, (_, _, until) in self._auths.items() if until <= now]:
-                del self._auths[auth_id]
-            self._auths[auth.id] = (auth, refresh_id, now + seconds)
-
-    def auth(self, auth_id: str) -> AuthSession | None:
-        with self._lock:
-            kept = self._auths.get(auth_id)
-            return kept[0] if kept and kept[2] > self._clock() else None
-
-    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
-        with self._lock:
-            auth = self.auth(auth_id)
-            if auth is None:
-                return False
-            if self._auths[auth_id][1] not in (old, new):
-                self.end_auth(auth_id)
-                return False
-            self._auths[auth_id] = (auth, new, self._clock() + seconds)
-            return True
-
-    def end_auth(self, auth_id: str) -> None:
-        with self._lock:
-            self._auths.pop(auth_id, None)
-        if self._feed:
-            self._feed.on_control({"authEnded": auth_id})
-
-    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
-        return {auth_id for auth_id in auth_ids if self.auth(auth_id) is None}
-
-    def auths_of(self, user_id: str) -> list[str]:
-        with self._lock:
-            return [auth.id for auth, _, _ in self._auths.values() if auth.user_id == user_id]
-
-    # accounts
-
-    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        with self._lock:
-            return self._accounts.setdefault(username, dict(account)) == account
-
-    def account(self, username: str) -> dict[str, str] | None:
-        with self._lock:
-            kept = self._accounts.get(username)
-            return dict(kept) if kept is not None else None
-
-    def drop_accounts(self, user_id: str) -> int:
-        with self._lock:
-            theirs = [name for name, kept in self._accounts.items() if kept.get("userId") == user_id]
-            for name in theirs:
-                del self._accounts[name]
-            return len(theirs)
 
     # feed and life
 
