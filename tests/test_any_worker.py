@@ -11,9 +11,10 @@ import pytest
 from classwaves.files import CHUNK
 from tests.support.engine_io import UNKNOWN_SID, Live, Opener, Polling
 from tests.support.fleet import Machine, Wanderer, open_fleet
-from tests.support.fleet import redis as redis
 from tests.support.fleet import running as running
 from tests.support.pair import Pair
+from tests.support.pair import pair as pair
+from tests.support.pair import redis as redis
 from tests.support.protocol import PATH, Refused, Tcp, http
 from tests.support.redis_server import RedisServer
 from tests.support.uploads import Sent, patterned
@@ -21,12 +22,6 @@ from tests.support.waiting import eventually
 from tests.support.wires import Closed
 
 WAYS = {"one machine": "aa", "from here to there": "ab", "from there to here": "ba"}
-
-
-@pytest.fixture
-def pair(running: Pair) -> Iterator[Pair]:
-    yield running
-    running.dismiss()
 
 
 @pytest.fixture(params=WAYS)

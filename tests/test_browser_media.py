@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import ARGUMENTS, AWAY, Window
+from tests.support.browser import AWAY, Window, started_chromium
 from tests.support.clients import Api, RawClient
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
-from tests.support.tools import chromium, npm_package
 from tests.support.turn_server import TurnServer
 from tests.support.waiting import eventually
 
@@ -67,13 +66,8 @@ OpenWindow = Callable[..., Window]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    npm_package("socket.io-client")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *FAKE_MEDIA])
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with started_chromium(*FAKE_MEDIA) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -11,30 +11,18 @@ from tests.support.fleet import open_fleet
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
 from tests.support.pair import Pair
+from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.stores import StoreFactory, new_session
 from tests.support.stores import direct as direct
 from tests.support.stores import make_store as make_store
-from tests.support.tabs import Classroom, Tab, open_classroom
+from tests.support.tabs import Classroom, Tab, Tabs, open_classroom
+from tests.support.tabs import room as room
+from tests.support.tabs import tabs as tabs
 
-Tabs = dict[str, Tab]
 Payload = dict[str, Any]
 
 SDP = "v=0\r\no=- 42 2 IN IP4 127.0.0.1\r\n"
-
-
-@pytest.fixture
-def room(make_app: AppFactory) -> Classroom:
-    return open_classroom(make_app())
-
-
-@pytest.fixture
-def tabs(room: Classroom) -> Tabs:
-    """The teacher and some students, who have heard of each other."""
-    made = {"Grace": room.teacher(), **{name: room.joined(name) for name in ("Ada", "Bob", "Cyd")}}
-    for tab in made.values():
-        tab.take()
-    return made
 
 
 def about(room: Classroom, to: str, kind: str = "offer", payload: Any = SDP) -> Payload:
@@ -175,12 +163,6 @@ def test_signals_are_counted_apart_from_other_events(make_app: AppFactory) -> No
     ada.say(room.code, "and still")
     ada.take()
     assert ada.refused("sendMessage", {"sessionCode": room.code, "message": "once more"})["code"] == "RATE_LIMIT"
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from tests.support.apps import API
 from tests.support.bystanders import Student, event
 from tests.support.clients import RawClient
 from tests.support.pair import Pair, open_pair
+from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.school import School
 
@@ -38,12 +39,6 @@ AFTER = 12
 """Requests of who has been removed, until they give up."""
 
 Payload = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

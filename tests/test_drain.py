@@ -15,9 +15,9 @@ import pytest
 
 from tests.support.clients import Closed, RawClient
 from tests.support.fleet import Crowded, open_fleet
-from tests.support.fleet import redis as redis
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.pair import Pair
+from tests.support.pair import redis as redis
 from tests.support.processes import minimal_environ
 from tests.support.protocol import PATH, Tcp, http
 from tests.support.redis_server import RedisServer

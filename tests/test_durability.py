@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
+from tests.support.pair import redis as redis
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import ResumingClient, agreed, gathered
@@ -12,12 +13,6 @@ from tests.support.school import School
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("durability")
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

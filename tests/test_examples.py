@@ -12,6 +12,7 @@ from tests.support.clients import RawClient
 from tests.support.engine_io import Opener
 from tests.support.gunicorn_server import ROOT
 from tests.support.pair import Pair
+from tests.support.pair import redis as redis
 from tests.support.processes import minimal_environ
 from tests.support.redis_server import RedisServer
 from tests.support.server_process import ServerProcess
@@ -55,12 +56,6 @@ class CeleryWorker(ServerProcess):
 
 def environ(redis_url: str) -> dict[str, str]:
     return minimal_environ() | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "REDIS_URL": redis_url}
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -5,27 +5,17 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from flask import Flask
 
 from classwaves.files import CHUNK, session_of
 from tests.support.apps import API, AppFactory, bearer, guest, headers_for, state_of
 from tests.support.tabs import Classroom, open_classroom
 from tests.support.uploads import Sent, patterned
 from tests.support.uploads import place as place
+from tests.support.uploads import room as room
 from tests.support.uploads import s3 as s3
 from tests.support.uploads import s3_process as s3_process
 
 LONG = patterned(2 * CHUNK + 1000)
-
-
-@pytest.fixture
-def app(make_app: AppFactory, place: str) -> Flask:
-    return make_app(CLASSWAVES_FILES=place)
-
-
-@pytest.fixture
-def room(app: Flask) -> Classroom:
-    return open_classroom(app)
 
 
 def shared(room: Classroom, data: bytes = LONG, **more: Any) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from classwaves.files import CHUNK, session_of
 from classwaves.store.base import Upload
@@ -13,6 +12,7 @@ from tests.support.apps import AppFactory, state_of
 from tests.support.tabs import Classroom, Tab, open_classroom
 from tests.support.uploads import PNG, Sent, patterned
 from tests.support.uploads import place as place
+from tests.support.uploads import room as room
 from tests.support.uploads import s3 as s3
 from tests.support.uploads import s3_process as s3_process
 
@@ -36,16 +36,6 @@ def kept(room: Classroom) -> list[str]:
     """Return the ids of the files of which there is a chunk."""
     state = state_of(room.app)
     return state.hub.files.storage.files(state.hub.find(room.code))
-
-
-@pytest.fixture
-def app(make_app: AppFactory, place: str) -> Flask:
-    return make_app(CLASSWAVES_FILES=place)
-
-
-@pytest.fixture
-def room(app: Flask) -> Classroom:
-    return open_classroom(app)
 
 
 def of(tab: Tab, room: Classroom, data: bytes = b"hello", **more: Any) -> Sent:

@@ -16,6 +16,7 @@ from classwaves.files import CHUNK
 from tests.support.apps import API, bearer
 from tests.support.clients import RawClient
 from tests.support.pair import QUICK, Pair, open_pair
+from tests.support.pair import pair as pair
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.school import TRANSPORTS, School, open_school
@@ -38,12 +39,6 @@ def running() -> Iterator[Pair]:
     limits = {"CLASSWAVES_MAX_FILE_BYTES": str(MEGABYTES * 2**20), "CLASSWAVES_SESSION_FILE_BYTES": str(2**32)}
     with RedisServer() as redis, open_pair(redis.url, {**QUICK, **limits}) as pair:
         yield pair
-
-
-@pytest.fixture
-def pair(running: Pair) -> Iterator[Pair]:
-    yield running
-    running.dismiss()
 
 
 def download(school: School, token: str, url: str) -> tuple[int, str]:

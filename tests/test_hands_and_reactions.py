@@ -15,10 +15,11 @@ from classwaves.live import folded
 from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.replica import FOLD_VERSION, Replica
 from classwaves.store import MemoryStore
-from tests.support.apps import AppFactory
 from tests.support.hubs import Worker
 from tests.support.stores import LIMITS, message, new_session
-from tests.support.tabs import Classroom, Received, Tab, open_classroom
+from tests.support.tabs import Classroom, Received, Tab, Tabs
+from tests.support.tabs import room as room
+from tests.support.tabs import tabs as tabs
 
 THUMB, HEART = "\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}\ufe0f"
 STEPS = st.tuples(
@@ -26,22 +27,7 @@ STEPS = st.tuples(
 )
 """Which of three users adds, or removes, which emoji, and whether the request has an id, so that it is always kept."""
 
-Tabs = dict[str, Tab]
 Payload = dict[str, Any]
-
-
-@pytest.fixture
-def room(make_app: AppFactory) -> Classroom:
-    return open_classroom(make_app())
-
-
-@pytest.fixture
-def tabs(room: Classroom) -> Tabs:
-    """The teacher and some students, who have heard of each other."""
-    made = {"Grace": room.teacher(), **{name: room.joined(name) for name in ("Ada", "Bob", "Cyd")}}
-    for tab in made.values():
-        tab.take()
-    return made
 
 
 def do(tab: Tab, room: Classroom, event: str, **data: Any) -> Payload:

@@ -24,6 +24,7 @@ from tests.support.fleet import Wanderer
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.hubs import settings_of
 from tests.support.pair import Pair, open_pair
+from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import ResumingClient, gathered
 from tests.support.stores import LIMITS
@@ -96,12 +97,6 @@ class Poller:
     @property
     def events(self) -> list[tuple[str, Any]]:
         return self.client.inbox
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture

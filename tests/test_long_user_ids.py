@@ -4,15 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.apps import AppFactory
-from tests.support.tabs import Classroom, Tab, open_classroom
+from tests.support.tabs import Classroom, Tab
+from tests.support.tabs import room as room
 
 LONG = "u" * 100
-
-
-@pytest.fixture
-def room(make_app: AppFactory) -> Classroom:
-    return open_classroom(make_app())
 
 
 @pytest.fixture

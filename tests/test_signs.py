@@ -18,25 +18,12 @@ from tests.support.stores import direct as direct
 from tests.support.stores import make_store as make_store
 from tests.support.stores import proxy as proxy
 from tests.support.stores import shaky as shaky
-from tests.support.tabs import Classroom, Tab, open_classroom
+from tests.support.tabs import Classroom, Tab, Tabs, open_classroom
+from tests.support.tabs import room as room
+from tests.support.tabs import tabs as tabs
 from tests.support.waiting import eventually
 
-Tabs = dict[str, Tab]
 Payload = dict[str, Any]
-
-
-@pytest.fixture
-def room(make_app: AppFactory) -> Classroom:
-    return open_classroom(make_app())
-
-
-@pytest.fixture
-def tabs(room: Classroom) -> Tabs:
-    """The teacher and some students, who have heard of each other."""
-    made = {"Grace": room.teacher(), **{name: room.joined(name) for name in ("Ada", "Bob", "Cyd")}}
-    for tab in made.values():
-        tab.take()
-    return made
 
 
 def do(tab: Tab, room: Classroom, event: str, **data: Any) -> Payload:

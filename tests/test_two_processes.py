@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.pair import Pair, open_pair
+from tests.support.pair import pair as pair
+from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import ResumingClient, agreed
 from tests.support.waiting import eventually
@@ -16,21 +18,9 @@ STATUS_AFTER = {"start": "active", "pause": "paused", "resume": "active", "end":
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
     with open_pair(redis.url) as pair:
         yield pair
-
-
-@pytest.fixture
-def pair(running: Pair) -> Iterator[Pair]:
-    yield running
-    running.dismiss()
 
 
 def test_everybody_holds_the_same_list(pair: Pair) -> None:

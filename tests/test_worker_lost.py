@@ -6,18 +6,13 @@ import pytest
 
 from tests.support.clients import RawClient
 from tests.support.pair import Pair, open_pair
+from tests.support.pair import redis as redis
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import agreed, gathered
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("worker lost")
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -26,14 +26,14 @@ PRESENCE = """items => items.map(item =>
 
 
 @contextmanager
-def started_chromium() -> Iterator[Browser]:
-    """Run one Chromium, or skip where it or the page's Socket.IO client is missing.
+def started_chromium(*more: str) -> Iterator[Browser]:
+    """Run one Chromium with these arguments too, or skip where it or the page's Socket.IO client is missing.
 
     While it runs this thread has an event loop: nothing else may run one here.
     """
     npm_package("socket.io-client")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *more])
         try:
             yield browser
         finally:

@@ -71,12 +71,6 @@ def open_fleet(redis_url: str, **env: str) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
     with open_fleet(redis.url) as pair:
         yield pair

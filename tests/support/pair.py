@@ -101,6 +101,19 @@ def open_pair(
 
 
 @pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def pair(running: Pair) -> Iterator[Pair]:
+    """Return the two servers that the test file runs as ``running``, without the clients of the test before."""
+    yield running
+    running.dismiss()
+
+
+@pytest.fixture(scope="module")
 def kept_redis() -> Iterator[RedisServer]:
     """Return a Redis that has every write on disk before it answers; use :func:`kept_pair` to get it back each time."""
     with RedisServer(aof=True) as server:

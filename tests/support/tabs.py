@@ -2,14 +2,17 @@
 
 The store is in memory, so whatever an event causes has been delivered when the call returns, except for the departures
 of sockets that ended by themselves, which are the scheduler's.
+
+A test file imports the fixtures it uses: ``from tests.support.tabs import room as room``.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from flask import Flask
 
-from tests.support.apps import guest, headers_for, new_session, sign_in, state_of, step
+from tests.support.apps import AppFactory, guest, headers_for, new_session, sign_in, state_of, step
 
 Received = tuple[str, Any]
 """The name and the payload of an event."""
@@ -84,6 +87,10 @@ class Tab:
         self._client.disconnect()
 
 
+Tabs = dict[str, Tab]
+"""Tabs by the names of their users."""
+
+
 @dataclass
 class Classroom:
     """An application and one session of the teacher ``Grace``, which is ``created``; users come by name."""
@@ -124,3 +131,17 @@ class Classroom:
 def open_classroom(app: Flask, **settings: Any) -> Classroom:
     """Create a session with these settings, as its teacher ``Grace``."""
     return Classroom(app, new_session(app.test_client(), headers_for(app, "Grace", "teacher"), **settings))
+
+
+@pytest.fixture
+def room(make_app: AppFactory) -> Classroom:
+    return open_classroom(make_app())
+
+
+@pytest.fixture
+def tabs(room: Classroom) -> Tabs:
+    """The teacher and some students, who have heard of each other."""
+    made = {"Grace": room.teacher(), **{name: room.joined(name) for name in ("Ada", "Bob", "Cyd")}}
+    for tab in made.values():
+        tab.take()
+    return made

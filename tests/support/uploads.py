@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from classwaves.files import CHUNK
+from tests.support.apps import AppFactory
 from tests.support.ports import free_port
+from tests.support.tabs import Classroom, open_classroom
 
 Ask = Callable[..., dict[str, Any]]
 """Sends an event and returns its ack."""
@@ -126,3 +128,9 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return str(tmp_path_factory.mktemp("files"))
     request.getfixturevalue("s3")
     return f"s3://{BUCKET}/{tmp_path_factory.mktemp('prefix').name}"
+
+
+@pytest.fixture
+def room(make_app: AppFactory, place: str) -> Classroom:
+    """A session whose files are kept there."""
+    return open_classroom(make_app(CLASSWAVES_FILES=place))
