@@ -11,6 +11,8 @@ import unicodedata
 
 #: What most file systems allow, in bytes of UTF-8; and how long an ending may be that is kept.
 LONGEST, ENDING = 255, 32
+#: How many characters are looked at, in front and at the end: thousands of accents on one letter take seconds.
+LOOKED_AT = 512
 
 #: Control characters, what turns the direction of a text, what breaks lines, private and unassigned characters.
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff]")
@@ -25,6 +27,8 @@ def safe_name(name: str) -> str:
     """
     text = name.encode("utf-8", "replace").decode()  # lone surrogates
     text = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    if len(text) > 2 * LOOKED_AT:
+        text = text[:LOOKED_AT] + text[-LOOKED_AT:]
     text = SPECIAL.sub("_", UNSAFE.sub("", unicodedata.normalize("NFC", text)))
     return _shortened(text.lstrip(". ").rstrip(". ")).strip() or "file"
 

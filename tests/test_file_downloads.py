@@ -86,15 +86,16 @@ def test_a_part(room: Classroom, wanted: str, part: tuple[int, int]) -> None:
 def test_parts_that_are_none(make_app: AppFactory) -> None:
     room = open_classroom(make_app())
     file_id = shared(room)
-    for wanted in ("bytes=5-1", "lines=1-2", "bytes=0-1,3-4", "nonsense"):
+    for wanted in ("bytes=5-1", "lines=1-2", "bytes=0-1,3-4", "nonsense", f"bytes=-{len(LONG) + 1}"):
         assert get(room, file_id, Range=wanted).data == LONG, wanted
     beyond = get(room, file_id, Range=f"bytes={len(LONG)}-")
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(LONG)}")
     etag = beyond.headers["ETag"]
     assert get(room, file_id, Range="bytes=0-3", If_Range=etag).data == LONG[:4]
     assert get(room, file_id, Range="bytes=0-3", If_Range='"another"').data == LONG
-    head = get(room, file_id, method="HEAD")
-    assert (head.status_code, head.headers["Content-Length"], head.data) == (200, str(len(LONG)), b"")
+    for headers in ({}, {"Range": "bytes=0-3"}):  # a range is of a GET
+        head = get(room, file_id, method="HEAD", **headers)
+        assert (head.status_code, head.headers["Content-Length"], head.data) == (200, str(len(LONG)), b"")
     empty = shared(room, b"", client_id="empty")
     assert (get(room, empty).status_code, get(room, empty).data) == (200, b"")
 

@@ -62,12 +62,13 @@ def download(file_id: str) -> Response:
 def _part(size: int, etag: str) -> tuple[int, int] | None:
     """From where to where the file is asked for (RFC 9110, section 14.2); ``None``: from after its end.
 
-    What is no range, or more than one, means all of it; so does a range of another file (``If-Range``).
+    What is no range, or more than one, means all of it; so does a range of another file (``If-Range``), and an end that
+    is longer than the file.
     """
     wanted = request.range
-    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+    if request.method != "GET" or wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return 0, size
-    if request.headers.get("If-Range", etag) != etag:
+    if request.headers.get("If-Range", etag) != etag or 0 < size < -(wanted.ranges[0][0] or 0):
         return 0, size
     return wanted.range_for_length(size)
 
