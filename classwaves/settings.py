@@ -208,6 +208,13 @@ class Settings:
         _positive(float),
         "how long the head, and the body, of an HTTP request may take; from the environment only",
     )
+    answer_timeout: float = setting(
+        "CLASSWAVES_ANSWER_TIMEOUT",
+        60.0,
+        _positive(float),
+        "an HTTP answer (a download, an export) of which a client takes less than 64 KiB in so long is broken off; "
+        "from the environment only",
+    )
     connect_timeout: float = setting(
         "CLASSWAVES_CONNECT_TIMEOUT", 10.0, _positive(float), "how long a socket may take until it is in a namespace"
     )

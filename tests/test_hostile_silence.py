@@ -10,6 +10,7 @@ import pytest
 from tests.support.bystanders import PLAIN
 from tests.support.protocol import CONTINUATION, PATH, TEXT, UPGRADE, Tcp, frame, header, http
 from tests.support.scene import MB, WHO, Scene, open_scene
+from tests.support.uploads import Sent, patterned
 from tests.support.waiting import eventually
 from tests.support.wires import Closed
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.xdist_group("hostile-silence")
 MANY = 1000
 SOON = {
     "CLASSWAVES_REQUEST_TIMEOUT": "1",
+    "CLASSWAVES_ANSWER_TIMEOUT": "1",
     "CLASSWAVES_CONNECT_TIMEOUT": "1",
     "CLASSWAVES_PING_INTERVAL": "0.5",
     "CLASSWAVES_PING_TIMEOUT": "3",
@@ -147,6 +149,26 @@ def test_a_request_that_drips_has_a_time_for_all_of_it(scene: Scene, name: str) 
     tcp = scene.tcp()
     tcp.send(start)
     drip(scene, tcp, b"x" * 60_000)
+
+
+def test_downloads_that_nobody_takes_are_broken_off(scene: Scene) -> None:
+    """Each holds a piece of the file in the worker's memory."""
+    code = scene.school.session()
+    token = scene.school.api.guest(code, "Mallory")
+    mallory = scene.school.connect(token)
+    mallory.join(code)
+    sent = Sent(mallory.ask, code, patterned(8 * MB))
+    sent.share()
+    asked = request_head("GET", f"/api/v1/files/{sent.file_id}", Authorization=f"Bearer {token}") + b"\r\n\r\n"
+    files = scene.server.open_files()
+
+    def misdeed() -> None:
+        for _ in range(20):
+            scene.tcp().send(asked)
+        eventually(lambda: scene.server.open_files() >= files + 20, what="the downloads")
+        eventually(lambda: scene.server.open_files() <= files, what="the end of all downloads")
+
+    scene.harmless(misdeed, growth=32 * MB)
 
 
 def drip(scene: Scene, tcp: Tcp, data: bytes) -> None:

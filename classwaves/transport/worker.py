@@ -10,6 +10,7 @@ import _socket
 import base64
 import binascii
 import contextlib
+import errno
 import gc
 import hashlib
 import io
@@ -44,6 +45,9 @@ SPARE = 2.5
 PAUSE, ACCEPTED = 0.1, 64
 #: Set by the environment alone, because requests are read before there is an application.
 REQUEST_TIMEOUT = float(os.environ.get("CLASSWAVES_REQUEST_TIMEOUT") or 10)
+ANSWER_TIMEOUT = float(os.environ.get("CLASSWAVES_ANSWER_TIMEOUT") or 60)
+#: How much of an answer must be taken in that time, in bytes.
+PIECE = 65_536
 
 
 class Upgrade:
@@ -180,6 +184,22 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
         if status.startswith("413"):  # what is too large is not read, not even to be thrown away
             self.rfile.closed = self.close_connection = True
         return pywsgi.WSGIHandler.start_response(self, status, headers, exc_info)
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        """Who takes nothing of an answer, which is held meanwhile, is gone."""
+        whole = memoryview(data)
+        for start in range(0, len(whole), PIECE):
+            self._send_in_time(whole[start : start + PIECE])
+
+    def _send_in_time(self, piece: memoryview) -> None:
+        timeout = gevent.Timeout.start_new(ANSWER_TIMEOUT, TooSlow("the answer is not taken"))
+        try:
+            super()._sendall(piece)
+        except TooSlow as error:
+            logger.info("an answer was broken off: the client does not take it")
+            raise ConnectionResetError(errno.ECONNRESET, str(error)) from None
+        finally:
+            timeout.close()
 
     def finalize_headers(self) -> None:
         super().finalize_headers()
