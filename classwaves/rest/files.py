@@ -30,6 +30,8 @@ blueprint: Blueprint = make_blueprint("files", "Shared files.")
 def download(file_id: str) -> Response:
     """A shared file, for participants and staff. One part can be asked for (``Range: bytes=…``)."""
     live = readable_id(session_of(file_id), unknown="FILE_NOT_FOUND")
+    if file_id not in shared(live.replica):
+        current_state().hub.refresh(live)  # what has just been shared on another worker
     file = shared(live.replica).get(file_id)
     if file is None:
         raise ClassWavesError("FILE_NOT_FOUND")

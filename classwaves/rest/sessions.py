@@ -93,11 +93,17 @@ def readable_id(session_id: str, unknown: str) -> LiveSession:
 
 
 def _open_to_reader(live: LiveSession) -> LiveSession:
+    if not _may_read(live):
+        current_state().hub.refresh(live)  # who has just come in on another worker
+        if not _may_read(live):
+            raise ClassWavesError("SESSION_ACCESS_DENIED")
+    return live
+
+
+def _may_read(live: LiveSession) -> bool:
     who = principal()
     belongs = who.user_id in live.replica.known or who.auth.guest_of == live.id
-    if not (live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)):
-        raise ClassWavesError("SESSION_ACCESS_DENIED")
-    return live
+    return live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)
 
 
 def _known(code: str, who: Principal) -> LiveSession:
