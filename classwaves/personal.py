@@ -6,7 +6,7 @@ archive, files from the storage; entries keep their places, so that order and co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .archive.base import Said
@@ -61,25 +61,49 @@ class PersonalData:
             yield from records
             offset += len(records)
 
-    def erase(self) -> Erased:
-        """End the user's logins, and take out their names, texts and files; once more, and there is nothing left."""
-        accounts = self._store.drop_accounts(self._user_id)
-        for auth_id in self._store.auths_of(self._user_id):
+    def erase(self, asking: str = "") -> Erased:
+        """End the user's logins, and take out their names, texts and files; once more, and there is nothing left.
+
+        :param asking: the auth session of a user who asks for themselves. It ends last, so that after an error they can
+            ask again.
+        """
+        accounts, files = self._store.drop_accounts(self._user_id), set[str]()
+        auths = self._store.auths_of(self._user_id)
+        self._end(auth_id for auth_id in auths if auth_id != asking)
+        entries, archived = self._take_out(files)
+        if asking in auths:
+            self._end([asking])
+            last = self._take_out(files)  # what was said until it ended
+            entries, archived = entries + last[0], archived + last[1]
+        return Erased(entries, archived, len(files), accounts)
+
+    def _end(self, auth_ids: Iterable[str]) -> None:
+        for auth_id in auth_ids:
             self._store.end_auth(auth_id)
-        files = self._erase_past_files()
-        archived = self._archive.erase(self._user_id) if self._archive else 0
-        entries = 0
+
+    def _take_out(self, files: set[str]) -> tuple[int, int]:
+        """Go through everything; ``files`` gets those that went. How many entries and how many rows are others now."""
+        files |= self._erase_past_files()
+        archived, entries = self._erase_archived(self._store.now()), 0
         for _ in range(PASSES):
-            changed = 0
-            for record in self._sessions():
-                files |= set(self._files.forget_user(record.id, self._user_id))
-                if in_log := self._store.rewrite(record.id, self._edit):
-                    self._hub.look_again(record.id)
-                    changed += in_log
+            began, changed = self._store.now(), self._erase_stored(files)
             entries += changed
             if not changed:
                 break
-        return Erased(entries, archived, len(files), accounts)
+        # what archivers took from a log before it was rewritten, and may still be about to write
+        return entries, archived + self._erase_archived(began)
+
+    def _erase_archived(self, moment: int) -> int:
+        return self._archive.erase(self._user_id, moment) if self._archive else 0
+
+    def _erase_stored(self, files: set[str]) -> int:
+        changed = 0
+        for record in self._sessions():
+            files.update(self._files.forget_user(record.id, self._user_id))
+            if in_log := self._store.rewrite(record.id, self._edit):
+                self._hub.look_again(record.id)
+                changed += in_log
+        return changed
 
     def _erase_past_files(self) -> set[str]:
         """Before the archive forgets which ones they are."""

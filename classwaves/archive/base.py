@@ -105,8 +105,12 @@ class Archive(Protocol):
         """All entries with names or texts of a user, session by session, read as they are asked for."""
 
     # letting go
-    def erase(self, user_id: str) -> int:
-        """Take a user's names and texts out of all entries. How many had any is returned; again, it is none."""
+    def erase(self, user_id: str, moment: int | None = None) -> int:
+        """Take a user's names and texts out of all entries. How many had any is returned; again, it is none.
+
+        :param moment: what is of before this comes without them later, too; by the clock that entries are dated by, in
+            milliseconds since the epoch. Now by the clock here, if it is not given.
+        """
 
     def older_than(self, moment: int, limit: int) -> list[str]:
         """Sessions in which nothing happened since then, in milliseconds since the epoch; the oldest first."""

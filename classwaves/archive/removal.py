@@ -23,9 +23,9 @@ E, S = entries_table.c, sessions_table.c
 STEP = 500
 
 
-def note(connection: Connection, user_id: str, now: int) -> None:
+def note(connection: Connection, user_id: str, moment: int) -> None:
     """Write down that a user is erased, before anything else: who writes later keeps to it."""
-    statement = insert_or(connection, erased_table).values(user_id=rows.plain(user_id), time=now)
+    statement = insert_or(connection, erased_table).values(user_id=rows.plain(user_id), time=moment)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["user_id"], set_={"time": statement.excluded.time})
     )

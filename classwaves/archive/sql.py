@@ -92,10 +92,12 @@ class SqlArchive:
 
     # letting go
 
-    def erase(self, user_id: str) -> int:
+    def erase(self, user_id: str, moment: int | None = None) -> int:
+        until = int(time.time() * 1000) if moment is None else moment
+
         def begin(connection: Connection) -> None:
             self.database.alone(connection)  # who is writing has written, and who writes later knows
-            removal.note(connection, user_id, int(time.time() * 1000))
+            removal.note(connection, user_id, until)
 
         self.database.write(begin)
         total = sum(self._erase_by(user_id, column) for column in ("author", "subject"))

@@ -22,7 +22,8 @@ from .tables import erased as erased_table
 from .tables import sessions as sessions_table
 
 E, S = entries_table.c, sessions_table.c
-#: The clock that an erase is written down by is not the store's: what came so soon afterwards goes too. Milliseconds.
+#: A cluster has several clocks, and a server that takes over another one: what came so soon after an erase goes too.
+#: Milliseconds.
 SLACK = 5_000
 
 

@@ -48,4 +48,5 @@ def erase(user_id: str) -> Erased:
     What was said keeps its place and its time, so that order and counts stay, and user ids stay. Whoever is in one of
     these sessions is told anew how it is: `sessionJoined` with `recovered: false`.
     """
-    return _of(user_id).erase()
+    who = principal()
+    return _of(user_id).erase(asking=who.auth.id if who.user_id == user_id else "")

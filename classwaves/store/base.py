@@ -317,6 +317,9 @@ class Store(Uploads, Logins, Protocol):
         :returns: ``False`` if the log does not have this entry, so that the archive's is one that was lost.
         """
 
+    def now(self) -> int:
+        """The time by the clock that entries are dated by, in milliseconds since the epoch."""
+
     # tasks
     def claim(self, name: str, owner: str, seconds: float) -> bool:
         """Take, or keep, a task for a while; ``False`` if somebody else has it."""

@@ -259,6 +259,9 @@ class MemoryStore(MemoryUploads, MemoryLogins):
             session.archived = newest.seq
             return True
 
+    def now(self) -> int:
+        return int(self._clock() * 1000)
+
     # tasks
 
     def claim(self, name: str, owner: str, seconds: float) -> bool:

@@ -261,6 +261,10 @@ class RedisStore(RedisUploads, RedisLogins):
     # tasks
 
     @guarded
+    def now(self) -> int:
+        return self._now()
+
+    @guarded
     def claim(self, name: str, owner: str, seconds: float) -> bool:
         return bool(self._claim([self._key("claim", name)], [owner, int(seconds * 1000)]))
 
