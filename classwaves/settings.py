@@ -113,6 +113,10 @@ def _archive_url(value: Any) -> str:
     scheme, _, rest = text.partition("://")
     if text != "none" and scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
         raise ValueError("must be none or start with sqlite:/// or postgresql://")
+    if scheme == "sqlite" and (
+        len(rest.partition("?")[0]) < 2 or "memory" in rest.partition("?")[2] or ":memory:" in rest
+    ):
+        raise ValueError("must name a file: in memory every connection has a database of its own")
     return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else text
 
 

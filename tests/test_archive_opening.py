@@ -94,3 +94,30 @@ def test_a_shell_archives_what_there_is(make_app: AppFactory, redis_url: str, tm
         assert (ran.exit_code, ran.output) == (0, expected)
     assert state_of(quiet).hub.archive
     assert "CLASSWAVES_ARCHIVE_URL" in make_app().test_cli_runner().invoke(cli, ["archive"]).output
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"])
+def test_a_database_in_memory_is_no_archive(url: str) -> None:
+    """Each connection would have another one."""
+    with pytest.raises(SettingsError, match="CLASSWAVES_ARCHIVE_URL"):
+        settings_of(ARCHIVE_URL=url)
+
+
+@pytest.mark.parametrize("url", ["postgres://ann:hunter2@host:port/db", "postgres://ann:hunter2@[::1/db"])
+def test_an_address_that_is_none_is_named_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="CLASSWAVES_ARCHIVE_URL") as caught:
+        open_archive(settings_of(ARCHIVE_URL=url))
+    told: BaseException | None = caught.value
+    assert told.__suppress_context__
+    assert "hunter2" not in str(told)
+
+
+def test_where_sqlite_can_have_no_log_beside_it_that_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a file system without shared memory."""
+    monkeypatch.setattr("classwaves.archive.database.PATIENCE", 0.1)
+    opened = SqlArchive(f"sqlite:///file:{tmp_path / 'a.sqlite3'}?vfs=unix-dotfile&uri=true")
+    with pytest.raises(ArchiveUnavailable):
+        opened.find("ABCDEF")
+    opened.close()

@@ -17,14 +17,19 @@ logger = logging.getLogger(__name__)
 def open_archive(settings: Settings) -> Archive | None:
     """The archive that these settings mean, if they mean one. Nothing is connected yet.
 
-    :raises SettingsError: what was asked for needs a library that is not installed.
+    :raises SettingsError: what was asked for needs a library that is not installed, or is no address.
     """
     if not settings.archives:
         return None
     _check(settings.archive_url)
+    from sqlalchemy.exc import ArgumentError
+
     from .sql import SqlArchive  # only who has an archive pays for importing SQLAlchemy
 
-    return SqlArchive(settings.archive_url or _default(settings))
+    try:
+        return SqlArchive(settings.archive_url or _default(settings))
+    except (ArgumentError, ValueError):  # which may have the password in their text
+        raise SettingsError("CLASSWAVES_ARCHIVE_URL is not the address of a database.") from None
 
 
 def _check(url: str) -> None:

@@ -205,13 +205,19 @@ def _sqlite_engine(url: str, begin: str) -> Engine:
 def _use_wal(connection: Any) -> None:
     """Have a write-ahead log, so that readers and a writer do not wait for each other. The file remembers it.
 
-    Whoever makes the file may have it locked, and for this alone SQLite does not wait.
+    Whoever makes the file may have it locked, and for this alone SQLite does not wait. Where there can be none, as on a
+    file system without shared memory, it says nothing and goes on without.
+
+    :raises sqlite3.OperationalError: there is none.
     """
     until = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+                return
         except sqlite3.OperationalError:
             if time.monotonic() > until:
                 raise
-            time.sleep(0.05)
+        if time.monotonic() > until:
+            raise sqlite3.OperationalError("no write-ahead log here")
+        time.sleep(0.05)
