@@ -108,7 +108,7 @@ def test_an_address_that_is_none_is_named_without_its_password(url: str) -> None
     with pytest.raises(SettingsError, match="CLASSWAVES_ARCHIVE_URL") as caught:
         open_archive(settings_of(ARCHIVE_URL=url))
     told: BaseException | None = caught.value
-    assert told.__suppress_context__
+    assert told is not None and told.__suppress_context__
     assert "hunter2" not in str(told)
 
 

@@ -84,6 +84,7 @@ RESERVED = {
     "flask_socketio": {"transport.server", "namespace", "state"},
     "geventwebsocket": {"transport.worker"},
     "sqlalchemy": {
+        "archive",
         "archive.database",
         "archive.reader",
         "archive.removal",
