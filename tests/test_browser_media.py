@@ -88,6 +88,13 @@ def servers(redis_process: RedisServer) -> Iterator[tuple[Gunicorn, Gunicorn]]:
 
 
 @pytest.fixture
+def network(servers: tuple[Gunicorn, Gunicorn]) -> Iterator[FaultyProxy]:
+    """Return a way to the second server. Name it before ``window``: it ends after the windows, which would complain."""
+    with FaultyProxy(servers[1].port) as network:
+        yield network
+
+
+@pytest.fixture
 def window(browser: Browser) -> Iterator[OpenWindow]:
     opened: list[Window] = []
 
@@ -139,43 +146,42 @@ def sees_the_other(window: Window) -> None:
 
 
 def test_a_teacher_and_a_student_see_each_other(
-    servers: tuple[Gunicorn, Gunicorn], code: str, window: OpenWindow
+    servers: tuple[Gunicorn, Gunicorn], code: str, network: FaultyProxy, window: OpenWindow
 ) -> None:
     """By the keyboard alone, over two workers. A call outlives a lost connection, and ends for both."""
-    with FaultyProxy(servers[1].port) as network:
-        teacher, student = window(servers[0].url), window(f"http://127.0.0.1:{network.port}")
-        teacher.come_in("teacher", code)
-        student.come_in("student", code)
-        teacher.sees(Teacher="active", Student="active")
-        teacher.tab_to("#call-target")
-        teacher.tab_to("#call-start")
-        teacher.press("Enter")
-        is_in(student, "ringing", "Teacher is calling you")
-        student.tab_to("#answer")
-        student.press("Enter")
-        for one in (teacher, student):
-            sees_the_other(one)
-            assert one.page.evaluate(OPEN) == 1
-            assert one.page.evaluate("document.activeElement.id") == "hang-up"
+    teacher, student = window(servers[0].url), window(f"http://127.0.0.1:{network.port}")
+    teacher.come_in("teacher", code)
+    student.come_in("student", code)
+    teacher.sees(Teacher="active", Student="active")
+    teacher.tab_to("#call-target")
+    teacher.tab_to("#call-start")
+    teacher.press("Enter")
+    is_in(student, "ringing", "Teacher is calling you")
+    student.tab_to("#answer")
+    student.press("Enter")
+    for one in (teacher, student):
+        sees_the_other(one)
+        assert one.page.evaluate(OPEN) == 1
+        assert one.page.evaluate("document.activeElement.id") == "hang-up"
 
-        lose(student, network, until=lambda: teacher.sees(Teacher="active", Student="disconnected"))
-        for one in (teacher, student):
-            sees_the_other(one)
-        student.at("#hang-up").press("Enter")
-        is_in(student, "idle")
-        is_in(teacher, "idle", "Demo Student has hung up.")
-        for one in (teacher, student):
-            expect(one.at("#videos")).to_be_hidden()
-            assert one.page.evaluate(OPEN) == 0
+    lose(student, network, until=lambda: teacher.sees(Teacher="active", Student="disconnected"))
+    for one in (teacher, student):
+        sees_the_other(one)
+    student.at("#hang-up").press("Enter")
+    is_in(student, "idle")
+    is_in(teacher, "idle", "Demo Student has hung up.")
+    for one in (teacher, student):
+        expect(one.at("#videos")).to_be_hidden()
+        assert one.page.evaluate(OPEN) == 0
 
-        call(student, "Demo Teacher")  # and who loses the connection while it rings lets it ring once more
-        is_in(teacher, "ringing")
-        lose(student, network, until=lambda: is_in(teacher, "idle", "Demo Student is gone."))
-        is_in(teacher, "ringing")
-        teacher.at("#decline").click()
-        is_in(student, "idle", "Demo Teacher has hung up.")
-        expect(teacher.at("#messages li, #errors:not([hidden])")).to_have_count(0)
-        student.forgive(AWAY)
+    call(student, "Demo Teacher")  # and who loses the connection while it rings lets it ring once more
+    is_in(teacher, "ringing")
+    lose(student, network, until=lambda: is_in(teacher, "idle", "Demo Student is gone."))
+    is_in(teacher, "ringing")
+    teacher.at("#decline").click()
+    is_in(student, "idle", "Demo Teacher has hung up.")
+    expect(teacher.at("#messages li, #errors:not([hidden])")).to_have_count(0)
+    student.forgive(AWAY)
 
 
 def lose(window: Window, network: FaultyProxy, until: Callable[[], object]) -> None:
