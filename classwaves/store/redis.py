@@ -258,11 +258,11 @@ class RedisStore(RedisUploads, RedisLogins):
         answer = self._archived(self._log_keys(session_id), [newest.seq, newest.epoch, newest.time])
         return bool(answer[0] == b"ok")
 
-    # tasks
-
     @guarded
     def now(self) -> int:
         return self._now()
+
+    # tasks
 
     @guarded
     def claim(self, name: str, owner: str, seconds: float) -> bool:
