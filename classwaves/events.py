@@ -27,6 +27,7 @@ from .store.base import Appended, Seat
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
 Finder = Callable[[Hub, dict[str, Any]], str]
+Weight = Callable[[dict[str, Any]], int]
 
 
 def by_code(hub: Hub, data: dict[str, Any]) -> str:
@@ -52,6 +53,7 @@ class Event:
         For events that clients send in bursts. Their order in the log stays.
     :param finds: makes the id of the session of a payload that has no ``sessionCode``.
     :param rate: the rate limit under which it counts.
+    :param weight: how often it counts beyond the first time, by its payload.
     :param max_bytes: how large it may be, if that is not what all events may be.
     """
 
@@ -67,6 +69,7 @@ class Event:
     overlaps: bool = False
     finds: Finder = by_code
     rate: str = "event"
+    weight: Weight | None = None
     max_bytes: int | None = None
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
@@ -106,6 +109,7 @@ class Feature:
         overlaps: bool = False,
         finds: Finder = by_code,
         rate: str = "event",
+        weight: Weight | None = None,
         max_bytes: int | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
@@ -119,7 +123,7 @@ class Feature:
 
         def register(handler: Handler) -> Handler:
             event = Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
-            self.events.append(replace(event, finds=finds, rate=rate, max_bytes=max_bytes))
+            self.events.append(replace(event, finds=finds, rate=rate, weight=weight, max_bytes=max_bytes))
             return handler
 
         return register

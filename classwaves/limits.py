@@ -35,25 +35,25 @@ class RateLimits:
         self._settings = settings
         self._redis: FixedWindowRateLimiter | None = None
 
-    def hit(self, name: str, *key: str) -> None:
-        """Count one try.
+    def hit(self, name: str, *key: str, times: int = 1) -> None:
+        """Count one try, or so many.
 
         :raises ClassWavesError: ``RATE_LIMIT`` with ``retryAfterMs``; ``SERVICE_UNAVAILABLE``.
         """
-        self._apply(name, key, count=True)
+        self._apply(name, key, times)
 
     def check(self, name: str, *key: str) -> None:
         """Raise what :meth:`hit` would raise, without counting."""
-        self._apply(name, key, count=False)
+        self._apply(name, key, 0)
 
-    def _apply(self, name: str, key: tuple[str, ...], *, count: bool) -> None:
+    def _apply(self, name: str, key: tuple[str, ...], times: int) -> None:
         if not self._enabled:
             return
         parts = (name, _digest(key))
         try:
             limiter = self._local if name in LOCAL else self._shared()
             for item in self._items[name]:
-                if not (limiter.hit(item, *parts) if count else limiter.test(item, *parts)):
+                if not (limiter.hit(item, *parts, cost=times) if times else limiter.test(item, *parts)):
                     wait = max(0.0, limiter.get_window_stats(item, *parts).reset_time - time.time())
                     raise ClassWavesError("RATE_LIMIT", retry_after_ms=int(wait * 1000) + 1)
         except ClassWavesError:

@@ -76,8 +76,11 @@ class Pipeline:
         self._limits.hit(event.rate if event else "event", connection.principal.user_id)
         if event is None:
             raise ClassWavesError("UNKNOWN_EVENT")
+        data = loaded(event, args)
+        if event.weight and (more := event.weight(data)):
+            self._limits.hit(event.rate, connection.principal.user_id, times=more)
         try:
-            return self._dispatch(connection, event, loaded(event, args))
+            return self._dispatch(connection, event, data)
         except ClassWavesError as error:
             if error.code == "SESSION_NOT_FOUND":  # a code that was guessed counts as over REST
                 who = connection.principal

@@ -351,7 +351,7 @@ class Settings:
         "CLASSWAVES_SIGNAL_RATE",
         "60/second;1200/minute",
         _rate,
-        "`signal` events per user, which are no others' events",
+        "`signal` events per user, which are no others' events; each further 8 KiB of one counts as another one",
     )
 
     @classmethod

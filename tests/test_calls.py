@@ -165,6 +165,16 @@ def test_signals_are_counted_apart_from_other_events(make_app: AppFactory) -> No
     assert ada.refused("sendMessage", {"sessionCode": room.code, "message": "once more"})["code"] == "RATE_LIMIT"
 
 
+def test_a_large_signal_counts_as_many(make_app: AppFactory) -> None:
+    """Or a student throws out whoever has a slow line, whose outbox overflows."""
+    room = open_classroom(make_app(CLASSWAVES_RATELIMIT_ENABLED=True, CLASSWAVES_SIGNAL_RATE="10/hour"))
+    ada, _ = room.joined("Ada"), room.joined("Bob")
+    assert ada.ask("signal", about(room, "bob", payload="x" * (SMALL - 3)))["ok"]
+    assert ada.ask("signal", about(room, "bob", payload="x" * 60_000))["ok"]
+    assert ada.ask("signal", about(room, "bob"))["ok"]
+    assert refusal(ada, about(room, "bob")) == ("RATE_LIMIT", None)
+
+
 @pytest.fixture(scope="module")
 def fleet(redis: RedisServer) -> Iterator[Pair]:
     with open_fleet(redis.url, CLASSWAVES_EPHEMERAL_WINDOW="0.2") as fleet:

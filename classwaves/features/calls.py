@@ -32,7 +32,16 @@ class SignalSchema(SessionEvent):
     payload = Json(allow_none=True)
 
 
-@calls.event("signal", schema=SignalSchema, allow="participant", rate="signal")
+def _weight(data: dict[str, Any]) -> int:
+    """Each further 8 KiB counts as a signal, or large ones would fill a slow line until its owner is dropped."""
+    return _size(data) // SMALL
+
+
+def _size(data: dict[str, Any]) -> int:
+    return len(codec.dumps(data.get("payload")))
+
+
+@calls.event("signal", schema=SignalSchema, allow="participant", rate="signal", weight=_weight)
 def signal(context: Context, data: dict[str, Any]) -> None:
     """Tell one participant something about a call: an offer, an answer, an address (`candidate`), or its end.
 
@@ -40,7 +49,7 @@ def signal(context: Context, data: dict[str, Any]) -> None:
     call breaks because the teacher pauses the session.
     """
     live, target, payload = context.live, data["targetUserId"], data.get("payload")
-    if len(codec.dumps(payload)) > MOST[data["type"]]:
+    if _size(data) > MOST[data["type"]]:
         raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": MOST[data["type"]]})
     participant = live.replica.participants.get(target)
     if participant is None or not participant.connected or participant.role == TRANSCRIBER:
