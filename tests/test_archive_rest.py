@@ -16,6 +16,7 @@ from tests.support.archives import DatabaseOfTest
 from tests.support.archives import archive as archive
 from tests.support.archives import database as database
 from tests.support.archives import postgres_process as postgres_process
+from tests.support.uploads import Sent
 from tests.support.waiting import eventually
 
 TRANSCRIPTS = ("/transcript", "/transcript?format=vtt")
@@ -48,6 +49,8 @@ class Lesson:
         caption = {"segmentId": "1", "revision": 0, "text": "What is a leaf?", "isFinal": True}
         times = {"startMs": 0, "endMs": 900}
         self.send(sockets["Ada"], "publishTranscription", **caption, **times)
+        self.kept, self.removed = (self.share(sockets["Ben"], name) for name in ("kept", "removed"))
+        self.send(sockets["Ada"], "removeFile", fileId=self.removed)
         self.send(sockets["Ada"], "removeParticipant", userId="cem")
         for socket in sockets.values():
             socket.emit("leaveSession", self.code, callback=True)
@@ -61,6 +64,13 @@ class Lesson:
         ack = socket.emit(event, {"sessionCode": self.code, **payload}, callback=True)
         assert ack["ok"], ack
         return ack
+
+    def share(self, socket: SocketIOTestClient, name: str) -> str:
+        sent = Sent(
+            lambda event, data: socket.emit(event, data, callback=True), self.code, name.encode(), client_id=name
+        )
+        sent.share()
+        return sent.file_id
 
     def get(self, route: str, headers: dict[str, str] | None = None, app: Flask | None = None) -> Any:
         client = (app or self.app).test_client()
@@ -114,6 +124,23 @@ def test_the_same_who_may_read_it_may_read_it_in_the_archive(lesson: Lesson, mak
     assert codes[: len(ROUTES)].count(200) == 6, "two are for staff"
     assert set(codes[len(ROUTES) : 4 * len(ROUTES)]) == {403}
     assert set(codes[4 * len(ROUTES) :]) == {200}
+
+
+def test_files_of_an_archived_session_are_for_the_same_people(lesson: Lesson) -> None:
+    lesson.let_go()
+    state_of(lesson.app).hub.files.sweep()
+    client = lesson.app.test_client()
+
+    def download(file_id: str, name: str, role: str = "student") -> tuple[int, bytes]:
+        answer = client.get(f"{API}/files/{file_id}", headers=headers_for(lesson.app, name, role))
+        return answer.status_code, answer.data if answer.status_code == 200 else b""
+
+    for name, role in (("Ada", "teacher"), ("Ben", "student"), ("Eve", "admin")):
+        assert download(lesson.kept, name, role) == (200, b"kept")
+        assert download(lesson.removed, name, role) == (404, b"")
+    for name, role in (("Cem", "student"), ("Zoe", "student"), ("Tom", "teacher")):
+        assert download(lesson.kept, name, role) == (403, b"")
+    assert lesson.get("/ice").status_code == 409
 
 
 def test_an_archived_session_cannot_be_changed_or_entered(lesson: Lesson) -> None:
