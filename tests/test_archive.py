@@ -189,6 +189,25 @@ def test_what_the_store_has_lost_is_shown_no_more(make_store: StoreFactory, data
     archive.close()
 
 
+def test_a_step_that_the_store_has_lost_is_not_the_sessions(
+    make_store: StoreFactory, archive: SqlArchive, database: DatabaseOfTest
+) -> None:
+    before = make_store()
+    session = new_session(before)
+    say(before, session, "a")
+    over = session.with_changes(status="ended")
+    step = Draft("sessionStatusChanged", {"status": "ended", "previousStatus": "created"}, bumps=("session",))
+    before.append(session.id, [step], dedupe="-end", record=over)
+    Archiver(before, archive, database.settings()).bring(session.id)
+    found = archive.known(session.id)
+    assert found and found.record.status == "ended"
+    store: Any = Rewritten(log(before, session)[:2], session)
+    store.says("goes on", epoch="new")
+    Archiver(store, archive, database.settings()).bring(session.id)
+    found = archive.known(session.id)
+    assert found and found.record.status == "created"
+
+
 class Rewritten:
     """A store that has lost the end of a log, which goes on as a test says."""
 

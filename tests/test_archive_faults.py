@@ -1,6 +1,7 @@
 """The archive when things go wrong: killed archivers, a database that is away, a store that runs full or lets go."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -8,10 +9,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Connection, delete, text, update
 
 from classwaves.archive import archiver as module
 from classwaves.archive.archiver import Archiver
 from classwaves.archive.sql import SqlArchive
+from classwaves.archive.tables import entries, metadata, sessions
+from classwaves.errors import ArchiveUnavailable
 from classwaves.live import folded
 from classwaves.models import SessionRecord, new_id
 from classwaves.replica import FOLD_VERSION, Replica
@@ -22,6 +26,7 @@ from tests.support.archives import archive as archive
 from tests.support.archives import database as database
 from tests.support.archives import postgres_process as postgres_process
 from tests.support.gunicorn_server import ROOT
+from tests.support.hubs import settings_of
 from tests.support.processes import minimal_environ
 from tests.support.stores import LIMITS, ManualClock, StoreFactory, join, new_session, redis_store, say, seat
 from tests.support.stores import make_store as make_store
@@ -206,3 +211,66 @@ def test_the_archive_is_the_fold_of_the_log(archive: SqlArchive, store: Store, d
     for entry in kept(archive, session):
         replica.apply(entry)
     assert replica.dump() == folded(loaded).dump()
+
+
+def test_a_database_that_refuses_is_away(database: DatabaseOfTest, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever may make no tables in PostgreSQL's schema, as only its owner may, or has named a file of another kind."""
+    good = database.url
+    if database.server:
+        admin = database.archive()
+        admin.database.write(lambda connection: connection.execute(text("CREATE ROLE visitor LOGIN")))
+        admin.close()
+        url = re.sub(r"//.*?@", "//visitor@", settings_of(ARCHIVE_URL=good).archive_url)
+    else:
+        database.path.write_text("This is a diary, and no database. " * 100)
+        url = good
+    archive = SqlArchive(url)
+    try:
+        for _ in range(2):
+            with pytest.raises(ArchiveUnavailable):
+                archive.find("ABCDEF")
+        assert caplog.text.count("the archive does not answer") == 1
+    finally:
+        archive.close()
+        if database.server:
+            admin = database.archive()
+            admin.database.write(lambda connection: connection.execute(text("DROP ROLE visitor")))
+            admin.close()
+
+
+def test_tables_that_were_dropped_are_made_again(archive: SqlArchive, store: Store, database: DatabaseOfTest) -> None:
+    session = new_session(store)
+    archiver = Archiver(store, archive, database.settings())
+    archiver.bring(session.id)
+    archive.database.write(metadata.drop_all)
+    with pytest.raises(ArchiveUnavailable):
+        archive.tip(session.id)
+    assert archiver.bring_all() == 1
+    assert kept(archive, session) == log(store, session)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_database_may_lose_what_it_had_said_it_has(
+    archive: SqlArchive, store: Store, database: DatabaseOfTest, goes_on: bool
+) -> None:
+    """As a replica that took over, or a backup that was put back, while an archiver goes on."""
+    session = new_session(store)
+    archiver = Archiver(store, archive, database.settings())
+    say(store, session, "a", "b")
+    archiver.bring(session.id)
+    say(store, session, *map(str, range(5)))
+
+    def as_it_was(connection: Connection) -> None:
+        connection.execute(delete(entries).where(entries.c.seq > 3))
+        connection.execute(
+            update(sessions).values(seq=3, epoch=log(store, session)[2].epoch, time=log(store, session)[2].time)
+        )
+
+    archiver.bring(session.id)
+    archive.database.write(as_it_was)
+    if goes_on:
+        say(store, session, "c")
+        archiver.bring(session.id)
+    else:
+        archiver.bring_all()
+    assert kept(archive, session) == log(store, session)

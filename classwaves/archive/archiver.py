@@ -178,6 +178,7 @@ class Archiver:
         :raises StoreUnavailable: the store or the database is away.
         """
         tip = self._tips.pop(session_id, None) or self.archive.tip(session_id)
+        sure = bool(tip.seq)  # of the record that the archive has
         while True:
             page = self._store.read(session_id, max(tip.seq - 1, 0), BATCH + 1)
             if not self._follows(session_id, tip, page):
@@ -185,12 +186,15 @@ class Archiver:
                 if found is None:
                     return  # the store has let the session go
                 self.archive.rewind(session_id, found)
-                tip = found
+                tip, sure = found, False
                 continue
             if new := [entry for entry in page if entry.seq > tip.seq]:
+                record = self._record(session_id, new, sure)
+                if not self.archive.write(session_id, record, new, after=tip.seq):
+                    tip, sure = self.archive.tip(session_id), False  # a replica took over, or a backup was put back
+                    continue
                 self._note_gap(tip, new[0])
-                self.archive.write(session_id, self._record(session_id, tip, new), new)
-                tip = Tip.of(new[-1])
+                tip, sure = Tip.of(new[-1]), True
                 if not self._store.archived(session_id, new[-1]):
                     continue  # lost meanwhile, or let go
             if len(page) <= BATCH:
@@ -212,10 +216,10 @@ class Archiver:
         if first.seq > tip.seq + 1:
             logger.error("%d entries of a session were let go of before the archive had them", first.seq - tip.seq - 1)
 
-    def _record(self, session_id: str, tip: Tip, new: list[Entry]) -> SessionRecord | None:
-        """The session's record, where these entries may have changed it."""
+    def _record(self, session_id: str, new: list[Entry], sure: bool) -> SessionRecord | None:
+        """The session's record, where these entries may have changed it, or it may be another one already."""
         events = {entry.draft.event for entry in new}
-        if tip.seq and not events & _OF_RECORD:
+        if sure and not events & _OF_RECORD:
             return None
         record = self._store.record(session_id)
         if record is None and "sessionCreated" in events:  # let go of at this moment
@@ -262,6 +266,8 @@ class Archiver:
         for session_ids in self._pages():
             here, there = self._store.positions(session_ids), self.archive.positions(session_ids)
             found |= {session_id for session_id, seq in here.items() if seq != there.get(session_id, 0)}
+        for session_id in found:
+            self._tips.pop(session_id, None)  # the database may have lost something
         return found
 
     def _pages(self) -> list[list[str]]:

@@ -76,10 +76,12 @@ class Archive(Protocol):
     def tips_back(self, session_id: str, before: int, limit: int) -> list[Tip]:
         """The newest entries with ``seq < before``, newest first."""
 
-    def write(self, session_id: str, record: SessionRecord | None, entries: Sequence[Entry]) -> None:
+    def write(self, session_id: str, record: SessionRecord | None, entries: Sequence[Entry], after: int = 0) -> bool:
         """Keep entries that follow each other, and where the session stands then; what is there already stays.
 
         :param record: the session's record, if it may have changed.
+        :param after: the seq up to which the archive should have the session.
+        :returns: ``False`` if it has less, because the database has lost what it had: then nothing was kept.
         """
 
     def rewind(self, session_id: str, to: Tip) -> None:

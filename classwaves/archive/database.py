@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
 from ..errors import ArchiveUnavailable
@@ -46,7 +46,7 @@ class Database:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do something in one transaction; work that fails half-way leaves nothing.
 
-        :raises ArchiveUnavailable: the database did not answer, or somebody has it locked.
+        :raises ArchiveUnavailable: the database did not answer, somebody has it locked, or it lets us do nothing.
         """
         return self._run(self._writing, work)
 
@@ -60,14 +60,12 @@ class Database:
                 self._writing.run(self._create)
                 self._ready = True
             result = lane.run(work)
-        except (OperationalError, InterfaceError, TimeoutError) as error:
+        except (DataError, IntegrityError):  # what was to be written is wrong, and the database is not
+            raise
+        except (DBAPIError, TimeoutError) as error:
+            self._ready = False  # the tables may be gone
             self._note(error)
             raise ArchiveUnavailable from None  # its text may have what was to be written
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            self._note(error)
-            raise ArchiveUnavailable from None
         except tables.WrongVersionError as error:
             self._note(error)
             raise ArchiveUnavailable from error

@@ -43,12 +43,15 @@ class SqlArchive:
     def tips_back(self, session_id: str, before: int, limit: int) -> list[Tip]:
         return self.database.read(lambda connection: writer.tips_back(connection, session_id, before, limit))
 
-    def write(self, session_id: str, record: SessionRecord | None, entries: Sequence[Entry]) -> None:
-        def work(connection: Connection) -> None:
+    def write(self, session_id: str, record: SessionRecord | None, entries: Sequence[Entry], after: int = 0) -> bool:
+        def work(connection: Connection) -> bool:
             self.database.writes(connection, session_id)
+            if after and writer.tip(connection, session_id).seq < after:
+                return False
             writer.write(connection, session_id, record, entries)
+            return True
 
-        self.database.write(work)
+        return self.database.write(work)
 
     def rewind(self, session_id: str, to: Tip) -> None:
         def work(connection: Connection) -> None:
