@@ -38,6 +38,7 @@ FENCE = "files"
 #: An id is that of the session and so many characters, which :func:`~classwaves.models.new_id` makes.
 TAIL = 22
 FILE_ID = re.compile(rf"[A-Za-z0-9_-]+[A-Za-z0-9_-]{{{TAIL}}}")
+SESSION_ID = re.compile(rf"[A-Za-z0-9_-]{{{TAIL}}}")
 
 
 def new_file_id(session_id: str) -> str:
@@ -96,8 +97,8 @@ class Files:
             raise ClassWavesError("FILE_NOT_FOUND")
         return self._storage
 
-    def delete(self, session_id: str, file_id: str = "") -> None:
-        """Let go of the chunks of a file, or of all files of a session."""
+    def delete(self, session_id: str, file_id: str) -> None:
+        """Let go of the chunks of a file."""
         if self._storage is not None:
             self._storage.delete(session_id, file_id)
 
@@ -193,7 +194,8 @@ class Files:
                 self._sweep_past(session_id)
 
     def _files(self, session_id: str) -> set[str]:
-        return set(self.storage.files(session_id))
+        """The files of which there is something. What has another name is not ours, and nobody else's is deleted."""
+        return {one for one in self.storage.files(session_id) if FILE_ID.fullmatch(one) and one[:-TAIL] == session_id}
 
     def _is_old(self, session_id: str, file_id: str) -> bool:
         return self.storage.touched(session_id, file_id) < time.time() - self._settings.upload_timeout
@@ -213,12 +215,13 @@ class Files:
 
     def _sweep_past(self, session_id: str) -> None:
         """Files of a session that the store has let go of."""
-        kept, there = self.kept(session_id), self._files(session_id)
+        there = self._files(session_id)
         old = {one for one in there if self._is_old(session_id, one)}
-        if kept is None and old == there:
-            self.delete(session_id)
-        else:
-            self._delete(session_id, old - set(kept or ()))
+        if old:
+            old -= set(self.kept(session_id) or ())
+            self._delete(session_id, old)
+        if old == there and SESSION_ID.fullmatch(session_id):
+            self.storage.tidy(session_id)
 
     def _in_log(self, session_id: str) -> set[str]:
         """The files of a session; not as this worker knows them, which may be behind."""

@@ -92,6 +92,20 @@ def test_what_no_log_knows_goes_when_it_is_old(lesson: Lesson) -> None:
         assert lesson.kept == {whole.file_id}
 
 
+def test_what_is_not_ours_stays(lesson: Lesson) -> None:
+    """Somebody has named a folder in which there was something else."""
+    theirs = ["Documents/thesis.odt", "pictures/2024/sea.jpg", f"{'y' * 22}/a.txt", f"{lesson.session.id}/notes/b.txt"]
+    for name in theirs:
+        (lesson.folder / name).parent.mkdir(parents=True)
+        (lesson.folder / name).write_text("theirs")
+    gone = new_session(MemoryStore(LIMITS)).id
+    lesson.files.storage.put(gone, gone + "x" * 22, 0, b"of a session that is gone")
+    lesson.pass_by(1000)
+    lesson.files.sweep()
+    assert not (lesson.folder / gone).exists()
+    assert [name for name in theirs if not (lesson.folder / name).exists()] == []
+
+
 def test_what_is_removed_while_the_storage_is_away_goes_later(lesson: Lesson) -> None:
     ann = lesson.joined("ann")
     sent, other = lesson.sent(ann), lesson.sent(ann, client_id="other")

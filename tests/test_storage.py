@@ -45,9 +45,13 @@ def test_chunks_come_and_go(storage: Storage) -> None:
     storage.delete("s", "f")
     assert (storage.get("s", "f", 0), storage.get("s", "g", 0)) == (None, b"g0g0g0")
     assert storage.files("s") == ["g"]
-    storage.delete("s")
-    storage.delete("s")
+    storage.tidy("s")
+    assert storage.files("s") == ["g"]
+    for _ in range(2):
+        storage.delete("s", "g")
+        storage.tidy("s")
     assert storage.files("s") == []
+    assert storage.sessions() == ["t"]
     assert storage.get("t", "f", 0) == b"another"
     storage.close()
 
@@ -68,9 +72,9 @@ def test_one_place_beside_another(place: str) -> None:
     one, other = storage_at(f"{place}/one"), storage_at(f"{place}/other/")
     one.put("s", "f", 0, b"of one")
     other.put("s", "f", 0, b"of the other")
-    other.delete("s")
+    other.delete("s", "f")
     assert one.get("s", "f", 0) == b"of one"
-    assert other.sessions() == []
+    assert other.files("s") == []
 
 
 def test_a_disk_keeps_it_for_its_user(tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_trouble_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 
 def test_a_bucket_that_is_not_there(s3: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     storage = S3Storage("s3://no-such-bucket")
-    for task in (lambda: storage.put("s", "f", 0, b"x"), storage.sessions, lambda: storage.delete("s")):
+    for task in (lambda: storage.put("s", "f", 0, b"x"), storage.sessions, lambda: storage.delete("s", "f")):
         with pytest.raises(StoreUnavailable):
             task()
     assert len([record for record in caplog.records if record.name.startswith("classwaves")]) == 1

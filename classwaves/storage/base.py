@@ -28,8 +28,11 @@ class Storage(Protocol):
     def get(self, session_id: str, file_id: str, index: int) -> bytes | None:
         """One chunk, ``None`` if it is not there."""
 
-    def delete(self, session_id: str, file_id: str = "") -> None:
-        """Let go of a file, or of all files of a session. Not an error if there is nothing."""
+    def delete(self, session_id: str, file_id: str) -> None:
+        """Let go of a file. Not an error if there is nothing."""
+
+    def tidy(self, session_id: str) -> None:
+        """Let go of what is left of a session that has no file any more, and never will."""
 
     def sessions(self) -> list[str]:
         """The sessions of which there is something."""

@@ -47,9 +47,13 @@ class DiskStorage(Watched):
             except FileNotFoundError:
                 return None
 
-    def delete(self, session_id: str, file_id: str = "") -> None:
+    def delete(self, session_id: str, file_id: str) -> None:
         with self._watched(), contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self._root / session_id / file_id)
+
+    def tidy(self, session_id: str) -> None:
+        with contextlib.suppress(OSError):  # there is something that is not ours
+            (self._root / session_id).rmdir()
 
     def sessions(self) -> list[str]:
         return self._folders(self._root)

@@ -72,12 +72,14 @@ class S3Storage(Watched):
                 raise
             return data
 
-    def delete(self, session_id: str, file_id: str = "") -> None:
-        start = self._key(session_id, file_id, "") if file_id else self._key(session_id, "")
+    def delete(self, session_id: str, file_id: str) -> None:
         with self._watched():
-            for page in self._pages(start):
+            for page in self._pages(self._key(session_id, file_id, "")):
                 if keys := [{"Key": item["Key"]} for item in page.get("Contents", ())]:
                     self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+
+    def tidy(self, session_id: str) -> None:
+        """There are no folders in a bucket."""
 
     def sessions(self) -> list[str]:
         return self._folders(self._prefix)
