@@ -140,6 +140,24 @@ def test_an_upload_that_is_shared_and_not_forgotten_is_kept(lesson: Lesson) -> N
     assert lesson.kept == {sent.file_id}
 
 
+def test_a_file_that_is_shared_at_last_is_not_swept_at_that_moment(lesson: Lesson) -> None:
+    """The store was away after the check, for longer than an upload may lie idle."""
+    sent = lesson.sent(lesson.joined("ann"))
+    sent.start()
+    sent.chunks()
+    lesson.store.seal_upload(lesson.session.id, sent.file_id, "checked")
+    lesson.pass_by(1000)
+    append = lesson.store.append
+
+    def sweep_first(*args: Any, **more: Any) -> Any:
+        lesson.files.sweep()
+        return append(*args, **more)
+
+    lesson.store.append = sweep_first  # type: ignore[method-assign]
+    assert sent.complete()["ok"]
+    assert lesson.kept == {sent.file_id}
+
+
 def test_files_go_with_their_session_unless_they_are_kept(lesson: Lesson) -> None:
     sent = lesson.sent(lesson.joined("ann"))
     sent.share()

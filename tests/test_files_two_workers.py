@@ -139,6 +139,26 @@ def test_removed_by_both_at_once(both: Both) -> None:
     assert list(both.folder.glob("*/*")) == []
 
 
+def test_what_is_shared_while_it_is_cancelled_is_kept(both: Both) -> None:
+    """A cancel finds the file sealed, and then no upload any more, because it has been shared."""
+    here, there = both.sent("ann", 0), both.sent("ann", 1)
+    for tab in (here, there):
+        tab.start()
+    here.chunks()
+    store = both.workers[1].store
+    store.seal_upload(both.session.id, here.file_id, "checked")
+    end = store.end_upload
+
+    def complete_then(session_id: str, file_id: str, *, only_open: bool = False) -> bool:
+        ended = end(session_id, file_id, only_open=only_open)
+        assert here.complete()["ok"]
+        return ended
+
+    store.end_upload = complete_then  # type: ignore[method-assign]
+    assert there.ask("fileCancel", {"fileId": here.file_id})["error"]["code"] == "FILE_NOT_FOUND"
+    assert [file.name for file in both.folder.glob("*/*")] == both.log("fileShared") == [here.file_id]
+
+
 def test_cancelled_while_it_is_completed(both: Both) -> None:
     """Either it is shared whole, or it is gone."""
     for number in range(6):

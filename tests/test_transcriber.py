@@ -103,6 +103,13 @@ def test_what_is_no_recording_is_said(tmp_path: Path, data: bytes) -> None:
         list(from_wav(tmp_path / "not.wav"))
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_recording_that_was_cut_off_is_heard_to_its_end(tmp_path: Path, missing: int) -> None:
+    path = write(tmp_path / "tone.wav", tone(0.5), RATE, channels=2)
+    path.write_bytes(path.read_bytes()[:-missing])
+    assert sum(map(len, from_wav(path))) == RATE  # two bytes a sample
+
+
 def pcm(samples: list[int]) -> bytes:
     return array.array("h", samples).tobytes()
 

@@ -179,6 +179,8 @@ def complete(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         raise ClassWavesError("CONFLICT", "Not all chunks have come", details=details)
     if upload.stage != "checked":
         _check(context, upload)
+    elif store.seal_upload(live.id, upload.id, "checked") is None:  # it is idle no longer: no sweep comes between
+        raise ClassWavesError("FILE_NOT_FOUND")
     payload = {
         "fileId": upload.id,
         "userId": upload.user_id,
@@ -200,8 +202,10 @@ def cancel(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Give up a file that one has begun to send."""
     live, store = context.live, context.hub.store
     upload = _own(context, data["fileId"])
-    if not store.end_upload(live.id, upload.id, only_open=True) and store.upload(live.id, upload.id):
-        raise ClassWavesError("CONFLICT", "The file is being completed")
+    if not store.end_upload(live.id, upload.id, only_open=True):
+        if store.upload(live.id, upload.id):
+            raise ClassWavesError("CONFLICT", "The file is being completed")
+        raise ClassWavesError("FILE_NOT_FOUND")  # who has ended it knows whether it was shared
     context.hub.files.delete(live.id, upload.id)
     return {}
 

@@ -30,8 +30,9 @@ def from_wav(path: Path) -> Iterator[bytes]:
 
 
 def _samples(file: wave.Wave_read, width: int, channels: int, rate: int) -> Iterator[array.array[int]]:
+    frame = width * channels
     while data := file.readframes(rate):
-        yield mono(data, width, channels)
+        yield mono(data[: len(data) // frame * frame], width, channels)  # a recording may be cut off anywhere
 
 
 def mono(data: bytes, width: int, channels: int) -> array.array[int]:
