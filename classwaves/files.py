@@ -102,6 +102,10 @@ class Files:
         if self._storage is not None:
             self._storage.delete(session_id, file_id)
 
+    def delete_unless_shared(self, session_id: str, file_id: str) -> None:
+        """The same for a file that is no upload any more. A file is shared before its upload ends."""
+        self._delete(session_id, {file_id} - self._in_log(session_id))
+
     def start(self, scheduler: Scheduler) -> None:
         """Sweep from now on, in a thread of its own: the scheduler renews the lease."""
         if self._storage is not None:

@@ -139,6 +139,26 @@ def test_removed_by_both_at_once(both: Both) -> None:
     assert list(both.folder.glob("*/*")) == []
 
 
+def test_a_chunk_that_comes_too_late_deletes_nothing(both: Both) -> None:
+    """A slow storage holds the last chunk of a lost connection, while the upload is taken up again and completed."""
+    lost, again = both.sent("ann", 0), both.sent("ann", 1)
+    lost.start()
+    lost.chunks(stop=2)
+    storage = both.workers[0].hub.files.storage
+    put = storage.put
+
+    def put_late(session_id: str, file_id: str, index: int, data: bytes) -> None:
+        put(session_id, file_id, index, data)
+        if again.start()["nextIndex"] == 2:
+            again.chunks(2)
+            assert again.complete()["ok"]
+
+    storage.put = put_late  # type: ignore[method-assign]
+    assert lost.chunk(2)["error"]["code"] == "FILE_NOT_FOUND"
+    assert len(list(both.folder.glob("*/*/*"))) == 3
+    assert both.log("fileShared") == [lost.file_id]
+
+
 def test_what_is_shared_while_it_is_cancelled_is_kept(both: Both) -> None:
     """A cancel finds the file sealed, and then no upload any more, because it has been shared."""
     here, there = both.sent("ann", 0), both.sent("ann", 1)

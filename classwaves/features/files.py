@@ -160,8 +160,8 @@ def add_chunk(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         raise ClassWavesError("CONFLICT", "The file is being completed")
     all_files.storage.put(live.id, upload.id, index, chunk)
     moved = context.hub.store.advance_upload(live.id, upload.id, index)
-    if moved is None:  # it was cancelled, or given up, meanwhile
-        all_files.delete(live.id, upload.id)
+    if moved is None:  # it was cancelled, or given up, meanwhile, or this is late and it is shared
+        all_files.delete_unless_shared(live.id, upload.id)
         raise ClassWavesError("FILE_NOT_FOUND")
     return {"nextIndex": moved.next_index}
 
