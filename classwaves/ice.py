@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: ``stun:host[:port]`` and ``turn:host[:port][?transport=udp|tcp]``, each also with TLS; an IPv6 address in brackets.
-HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
+#: With a port that is none, a browser makes no call at all.
+PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
+HOST = rf"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:{PORT})?"
 URL = re.compile(rf"(stuns?:{HOST}|turns?:{HOST}(\?transport=(udp|tcp))?)\Z")
 
 

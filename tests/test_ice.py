@@ -55,6 +55,8 @@ def test_what_a_list_of_servers_may_be(value: Any, servers: tuple[IceServer, ...
         "http://stun.example.org",
         "stun:",
         "stun:host:port",
+        "stun:host:65536",
+        "turn:host:99999?transport=udp",
         "stun:host?transport=udp",
         "turn:host?transport=sctp",
         "turn:user@host",

@@ -4,6 +4,7 @@ import logging
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,23 @@ def test_a_bucket_that_is_not_there(s3: dict[str, str], caplog: pytest.LogCaptur
         with pytest.raises(StoreUnavailable):
             task()
     assert len([record for record in caplog.records if record.name.startswith("classwaves")]) == 1
+    storage.close()
+
+
+def test_what_a_bucket_does_not_delete_is_said(s3: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """Who may not delete gets a 200 that lists what was denied; who erases a user must not think that it is gone."""
+    storage = S3Storage(f"s3://{BUCKET}/kept")
+    storage.put("s", "f", 0, b"x")
+
+    def deny(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Errors"] = [{"Key": "kept/s/f/0", "Code": "AccessDenied", "Message": "Access Denied"}]
+
+    storage._client.meta.events.register("after-call.s3.DeleteObjects", deny)
+    with pytest.raises(StoreUnavailable):
+        storage.delete("s", "f")
+    assert [record.message for record in caplog.records if record.name.startswith("classwaves")] == [
+        "the storage of files does not work: ClientError"
+    ]
     storage.close()
 
 

@@ -76,7 +76,9 @@ class S3Storage(Watched):
         with self._watched():
             for page in self._pages(self._key(session_id, file_id, "")):
                 if keys := [{"Key": item["Key"]} for item in page.get("Contents", ())]:
-                    self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+                    answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+                    if kept := answer.get("Errors"):  # the answer is a success all the same
+                        raise ClientError({"Error": kept[0]}, "DeleteObjects")
 
     def tidy(self, session_id: str) -> None:
         """There are no folders in a bucket."""
