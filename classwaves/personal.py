@@ -47,13 +47,20 @@ class PersonalData:
 
     def entries(self) -> Iterator[Said]:
         """What has the user's names or texts, session by session."""
-        if self._archive:
-            yield from self._archive.of_user(self._user_id)
-        for record in self._sessions():
-            tip = self._archive.tip(record.id).seq if self._archive else 0
+        records = list(self._sessions())
+        tips = {record.id: self._archive.tip(record.id).seq if self._archive else 0 for record in records}
+        ahead = set[tuple[str, str]]()  # what was archived meanwhile
+        for said in self._archive.of_user(self._user_id) if self._archive else ():
+            if said.entry.seq > tips.get(said.session_id, 0):
+                ahead.add((said.session_id, said.entry.id))
+            if belongs_to(said.entry, self._user_id):
+                yield said
+        for record in records:
+            tip = tips[record.id]
             while page := self._store.read(record.id, tip, PAGE):
                 tip = page[-1].seq
-                yield from (Said(record.id, record.code, one) for one in page if belongs_to(one, self._user_id))
+                mine = [one for one in page if belongs_to(one, self._user_id)]
+                yield from (Said(record.id, record.code, one) for one in mine if (record.id, one.id) not in ahead)
 
     def _sessions(self) -> Iterator[SessionRecord]:
         offset = 0

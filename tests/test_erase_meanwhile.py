@@ -107,3 +107,28 @@ def test_whoever_has_erased_themselves_half_may_ask_again(erasing: Erasing, monk
     assert client.delete(f"{API}/users/ann/data", headers=headers).status_code == 200
     assert SECRET not in str(erasing.store.read(erasing.id, 0, 100))
     assert client.get(f"{API}/auth/me", headers=headers).status_code == 401
+
+
+def test_what_is_archived_while_it_is_handed_out_is_handed_out_once(app: Flask) -> None:
+    sessions = [Erasing(app), Erasing(app)]
+    for one in sessions:
+        one.say("archived")
+        one.archiver.bring(one.id)
+        one.say("not yet")
+    found = sessions[0].data().entries()
+    said = [next(found)]
+    for one in sessions:
+        one.archiver.bring(one.id)
+    said += found
+    expected = [(one.id, text) for one in sessions for text in ("archived", "not yet")]
+    assert sorted((one.session_id, one.entry.draft.data["message"]) for one in said) == sorted(expected)
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_whoever_writes_captions_is_not_handed_out_what_others_said(erasing: Erasing, archived: bool) -> None:
+    caption = {"segmentId": "1", "revision": 0, "speakerId": "ann", "text": SECRET, "isFinal": True}
+    erasing.store.append(erasing.id, [Draft("transcriptionUpdate", caption, "robot")], dedupe="-robot")
+    if archived:
+        erasing.archiver.bring(erasing.id)
+    assert SECRET not in str(list(erasing.data("robot").entries()))
+    assert SECRET in str(list(erasing.data("ann").entries()))

@@ -22,13 +22,11 @@ def open_archive(settings: Settings) -> Archive | None:
     if not settings.archives:
         return None
     _check(settings.archive_url)
-    from sqlalchemy.exc import ArgumentError
-
     from .sql import SqlArchive  # only who has an archive pays for importing SQLAlchemy
 
     try:
         return SqlArchive(settings.archive_url or _default(settings))
-    except (ArgumentError, ValueError):  # which may have the password in their text
+    except ValueError:  # which may have the password in its text
         raise SettingsError("CLASSWAVES_ARCHIVE_URL is not the address of a database.") from None
 
 

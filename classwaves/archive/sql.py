@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import ArgumentError
 
 from ..errors import ArchiveUnavailable
 from ..models import Entry, SessionRecord
@@ -27,10 +28,17 @@ CLEAN = 10.0
 
 
 class SqlArchive:
-    """An :class:`~classwaves.archive.base.Archive`. :param url: SQLAlchemy's, of SQLite or of PostgreSQL by psycopg."""
+    """An :class:`~classwaves.archive.base.Archive`.
+
+    :param url: SQLAlchemy's, of SQLite or of PostgreSQL by psycopg.
+    :raises ValueError: it is none.
+    """
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url)
+        try:
+            self.database = Database(url)
+        except ArgumentError as error:
+            raise ValueError from error
 
     # what the archiver asks
 
