@@ -45,15 +45,19 @@ class Log:
     archive: Archive | None = None
 
     def everything(self, session_id: str, event: str | None = None) -> Iterator[Entry]:
-        """All entries, or those of one event, oldest first, read as they are asked for."""
-        first = self.store.read(session_id, 0, 1)
-        begins = first[0].seq if first else None
-        if self.archive and begins != 1:
-            yield from self.archive.entries(session_id, begins, event)
-        position = 0
-        while entries := self.store.read(session_id, position, READ):
+        """All entries, or those of one event, oldest first, read as they are asked for.
+
+        The store may let go of some, or of the session, meanwhile: what it has not any more is in the archive.
+        """
+        position, entries = 0, self.store.read(session_id, 0, READ)
+        while entries:
+            if self.archive and entries[0].seq > position + 1:
+                yield from self.archive.entries(session_id, entries[0].seq, event, position)
             yield from (entry for entry in entries if event in (None, entry.draft.event))
             position = entries[-1].seq
+            entries = self.store.read(session_id, position, READ)
+        if self.archive and not self.store.positions([session_id]):
+            yield from self.archive.entries(session_id, None, event, position)
 
 
 def line(entry: Entry) -> dict[str, Any]:

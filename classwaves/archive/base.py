@@ -100,8 +100,10 @@ class Archive(Protocol):
     def facts(self, session_id: str) -> list[Entry]:
         """What says who was there and how the session was set up, in order: enough for an attendance sheet."""
 
-    def entries(self, session_id: str, before: int | None = None, event: str | None = None) -> Iterator[Entry]:
-        """All entries in order, read as they are asked for."""
+    def entries(
+        self, session_id: str, before: int | None = None, event: str | None = None, after: int = 0
+    ) -> Iterator[Entry]:
+        """All entries with ``after < seq < before`` in order, or those of one event, read as they are asked for."""
 
     def of_user(self, user_id: str) -> Iterator[Said]:
         """All entries with names or texts of a user, session by session, read as they are asked for."""

@@ -82,8 +82,9 @@ class SqlArchive:
     def facts(self, session_id: str) -> list[Entry]:
         return self.database.read(lambda connection: reader.facts(connection, session_id))
 
-    def entries(self, session_id: str, before: int | None = None, event: str | None = None) -> Iterator[Entry]:
-        after = 0
+    def entries(
+        self, session_id: str, before: int | None = None, event: str | None = None, after: int = 0
+    ) -> Iterator[Entry]:
         while found := self._some(session_id, after, before, event):
             yield from found
             after = found[-1].seq
