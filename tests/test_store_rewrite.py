@@ -171,3 +171,28 @@ def test_no_key_of_redis_has_it_and_none_outlives_its_session(direct: RedisStore
             )(key)
             assert b"unheard-of" not in repr(kept).encode()
             assert client.pttl(key) > 0, key
+
+
+def test_a_copy_that_comes_to_nothing_is_no_place_for_words(direct: RedisStore, redis_url: str) -> None:
+    """Two users of a session are erased at the same time, and the one is quicker than the other."""
+    session = new_session(direct)
+    tell(direct, session, "eve", "unheard-of words")
+    tell(direct, session, "ann", "secret")
+    edit, looks = without("ann"), [0]
+
+    def entry(old: Entry) -> Entry:
+        looks[0] += old.draft.author == "ann"
+        if looks[0] == 3:  # the first page of the copy is made
+            looks[0] += 1
+            direct.rewrite(session.id, without("eve"))
+        return edit.entry(old)
+
+    for number in range(600):
+        tell(direct, session, "bob", f"{number}")
+    tell(direct, session, "ann", "one more secret")
+    assert direct.rewrite(session.id, Edit(entry, edit.checkpoint, edit.version, edit.forget)) == 2
+    assert looks[0] > 3
+    with redis.Redis.from_url(redis_url) as client:
+        logs = [key for key in client.scan_iter() if f"{{{session.id}}}:log".encode() in key]
+        assert "unheard-of" not in str([client.xrange(key) for key in logs])
+        assert len(logs) == 1

@@ -227,7 +227,10 @@ class RedisStore(RedisUploads, RedisLogins):
                 epoch, seq, body = pipe.execute()
             return self._text(epoch), int(seq or 0), self._text(body) or ""
 
-        changed = Rewriting(run, functools.partial(self.read, session_id), standing, edit)()
+        def drop(other: str) -> None:
+            self._redis.delete(*self._of(session_id, other))
+
+        changed = Rewriting(run, functools.partial(self.read, session_id), standing, drop, edit)()
         dedupe = self._of(session_id, "dedupe")[0]
         start = edit.forget.encode()
         if keys := [key for key, _ in self._redis.zscan_iter(dedupe, count=1000) if key.startswith(start)]:

@@ -25,6 +25,7 @@ class Rewriting:
     :param run: runs the script ``rewrite`` with these arguments, the last key among them.
     :param read: the entries after a seq, at most so many.
     :param standing: the session's epoch, and seq and text of the checkpoint of this fold; no epoch, no session.
+    :param drop: deletes a last key: a copy that comes to nothing may have what somebody else has taken out.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Rewriting:
         run: Callable[[str, Sequence[Any]], Any],
         read: Callable[[int, int], list[Entry]],
         standing: Callable[[int], tuple[str | None, int, str]],
+        drop: Callable[[str], Any],
         edit: Edit,
     ) -> None:
-        self._run, self._read, self._standing, self._edit = run, read, standing, edit
+        self._run, self._read, self._standing, self._drop, self._edit = run, read, standing, drop, edit
 
     def __call__(self) -> int | None:
         """How many entries are others now; ``None`` if nothing had to be changed.
@@ -48,7 +50,12 @@ class Rewriting:
             edited = self._edit.checkpoint(body) if body else ""
             if body == edited and not self._concerns():
                 return None
-            changed = self._rewrite(epoch, seq, edited)
+            changed, other = None, f"log-{new_id(6)}"
+            try:
+                changed = self._rewrite(other, epoch, seq, edited)
+            finally:
+                if changed is None:
+                    self._drop(other)
             if changed is not None:
                 return changed
         raise StoreUnavailable
@@ -61,9 +68,9 @@ class Rewriting:
             at = page[-1].seq
         return False
 
-    def _rewrite(self, epoch: str, seq: int, checkpoint: str) -> int | None:
+    def _rewrite(self, other: str, epoch: str, seq: int, checkpoint: str) -> int | None:
         """Copy and swap; ``None`` if somebody else has changed the session so that it has to begin again."""
-        other, at, changed, new = f"log-{new_id(6)}", 0, 0, new_id(6)
+        at, changed, new = 0, 0, new_id(6)
         for _ in range(ROUNDS):
             while page := self._read(at, PAGE):
                 bodies: list[Any] = []
