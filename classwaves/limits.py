@@ -29,7 +29,18 @@ class RateLimits:
         self._enabled = settings.ratelimit_enabled
         self._items: dict[str, list[RateLimitItem]] = {
             name: parse_many(getattr(settings, f"{name}_rate"))
-            for name in ("login", "login_name", "guest", "guess", "connect", "event", "chunk", "read", "signal")
+            for name in (
+                "login",
+                "login_name",
+                "guest",
+                "guess",
+                "connect",
+                "event",
+                "chunk",
+                "read",
+                "personal",
+                "signal",
+            )
         }
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._settings = settings

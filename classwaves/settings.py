@@ -344,6 +344,12 @@ class Settings:
     connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
     read_rate: str = setting("CLASSWAVES_READ_RATE", "30/second;600/minute", _rate, "REST reads of sessions per user")
     event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
+    personal_rate: str = setting(
+        "CLASSWAVES_PERSONAL_RATE",
+        "10/minute",
+        _rate,
+        "exports and erases of one's own data per user, for which all logs are read; guests: per address",
+    )
     chunk_rate: str = setting(
         "CLASSWAVES_CHUNK_RATE", "50/second;1000/minute", _rate, "chunks of files per user, 256 KiB each at the most"
     )

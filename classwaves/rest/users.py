@@ -11,7 +11,7 @@ from ..errors import ClassWavesError
 from ..history import line
 from ..personal import Erased, PersonalData
 from ..state import current_state
-from .common import authenticated, documented, json_lines, make_blueprint, principal
+from .common import address, authenticated, documented, json_lines, make_blueprint, principal
 from .schemas import ErasedSchema
 
 blueprint: Blueprint = make_blueprint("users", "What is kept of one user.")
@@ -25,6 +25,8 @@ def _of(user_id: str) -> PersonalData:
     state.limits.hit("read", who.user_id)
     if who.user_id != user_id and (who.role != "admin" or who.auth.guest_of is not None):
         raise ClassWavesError("FORBIDDEN", "This is for the user, and for admins")
+    if who.role != "admin":
+        state.limits.hit("personal", who.user_id if who.auth.guest_of is None else address())
     return PersonalData(state.hub, user_id)
 
 
