@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from classwaves.archive.archiver import Archiver
+from classwaves.archive.base import Asked
 from classwaves.archive.sql import SqlArchive
 from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.store import MemoryStore
@@ -112,3 +113,17 @@ def test_sessions_are_let_go_of_when_they_were_kept_long_enough(
     assert set(archive.positions([old.id, big.id, young.id, live.id])) == {young.id, live.id}
     assert kept(archive, big) == []
     assert len(kept(archive, young)) == len(kept(archive, live)) == 3
+
+
+@pytest.mark.parametrize("user", ["a\0b", "\ud800x"])
+def test_no_id_keeps_a_session_out_of_the_archive(archive: SqlArchive, user: str) -> None:
+    """A shop's authenticator makes them; PostgreSQL's texts take neither NUL nor lone surrogates."""
+    session = new_session(MemoryStore(LIMITS))
+    draft = Draft("messageReceived", {"userId": user, "message": SECRET, "groupId": user}, user, "group", (user,))
+    archive.write(session.id, session, [Entry(1, "e", 1, draft)])
+    assert len(archive.page(session.id, Asked("messageReceived", 9, 0, 9, user, False, user))) == 1
+    assert SECRET in str(list(archive.of_user(user)))
+    archive.erase(user)
+    archive.write(session.id, session, [Entry(2, "e", 2, draft)])
+    assert [entry.seq for entry in kept(archive, session)] == [1, 2]
+    assert SECRET not in str(kept(archive, session))

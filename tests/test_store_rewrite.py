@@ -196,3 +196,26 @@ def test_a_copy_that_comes_to_nothing_is_no_place_for_words(direct: RedisStore, 
         logs = [key for key in client.scan_iter() if f"{{{session.id}}}:log".encode() in key]
         assert "unheard-of" not in str([client.xrange(key) for key in logs])
         assert len(logs) == 1
+
+
+def test_a_copy_that_redis_has_lost_some_of_takes_nobodys_place(direct: RedisStore, redis_url: str) -> None:
+    """As after a failover in the middle of it."""
+    session = new_session(direct)
+    tell(direct, session, "ann", "secret")
+    for number in range(600):
+        tell(direct, session, "bob", f"{number}")
+    edit, looks = without("ann"), [0]
+
+    with redis.Redis.from_url(redis_url) as client:
+
+        def entry(old: Entry) -> Entry:
+            looks[0] += 1
+            if looks[0] == 550:  # it copies the second page
+                for key in client.scan_iter():
+                    if f"{{{session.id}}}:log-".encode() in key:
+                        client.xtrim(key, maxlen=400)
+            return edit.entry(old)
+
+        assert direct.rewrite(session.id, Edit(entry, edit.checkpoint, edit.version, edit.forget)) == 1
+    assert [e.seq for e in log(direct, session)] == list(range(1, 603))
+    assert "secret" not in str(log(direct, session))

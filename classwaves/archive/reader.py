@@ -59,7 +59,7 @@ def page_query(session_id: str, asked: Asked, dialect: str) -> Select[Any]:
         _addressed(asked, dialect),
     )
     if asked.group_id is not None:
-        query = query.where(E.group_id == asked.group_id)
+        query = query.where(E.group_id == rows.plain(asked.group_id))
     return query.order_by(E.seq.desc()).limit(asked.limit)
 
 

@@ -65,12 +65,13 @@ def write(connection: Connection, session_id: str, record: SessionRecord | None,
 
 def _without_erased(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
     """The entries, and of users who were erased meanwhile what may be kept of theirs."""
-    people = {entry.draft.author for entry in entries} | {rows.subject_of(entry.draft) for entry in entries}
-    query = select(erased_table.c.user_id, erased_table.c.time).where(erased_table.c.user_id.in_(people - {None, ""}))
-    gone = connection.execute(query).all()
+    people = {rows.plain(entry.draft.author): entry.draft.author for entry in entries}
+    people = {rows.subject_of(entry.draft): rows.subject_of(entry.draft) or "" for entry in entries} | people
+    query = select(erased_table.c.user_id, erased_table.c.time)
+    gone = connection.execute(query.where(erased_table.c.user_id.in_(set(people) - {None, ""}))).all()
     kept = list(entries)
     for user_id, moment in gone:
-        kept = [erased(entry, user_id) if entry.time <= moment + SLACK else entry for entry in kept]
+        kept = [erased(entry, people[user_id]) if entry.time <= moment + SLACK else entry for entry in kept]
     return kept
 
 

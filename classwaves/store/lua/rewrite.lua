@@ -23,6 +23,7 @@ end
 local last, new, version, seq, body = take(), take(), take(), take(), take()
 if redis.call('HGET', META, 'seq') ~= last then return {'more'} end
 if (redis.call('HGET', KEYS[8], version) or '0') ~= seq then return {'stale'} end
+if redis.call('XLEN', other) < redis.call('XLEN', LOG) then return {'stale'} end  -- Redis has lost some of it
 redis.call('RENAME', other, LOG)
 redis.call('PERSIST', LOG)
 with_session(LOG)
