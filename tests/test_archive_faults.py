@@ -274,3 +274,15 @@ def test_a_database_may_lose_what_it_had_said_it_has(
     else:
         archiver.bring_all()
     assert kept(archive, session) == log(store, session)
+
+
+def test_ended_sessions_are_kept_however_short_their_time_is(archive: SqlArchive) -> None:
+    store = MemoryStore(LIMITS)
+    session = new_session(store, status="ended")
+    archiver = Archiver(store, archive, settings_of(RETENTION_HOURS=60 / 3600))
+    store.expire(session, 60)
+    archiver.keep_all()
+    before = store._sessions[session.id].expires_at
+    archiver._kept_at -= 30
+    archiver.keep_all()
+    assert store._sessions[session.id].expires_at > before

@@ -28,7 +28,7 @@ CLAIM, LOOK_AGAIN = 3.0, 1.0
 SWEEP, RETENTION = 30.0, 3600.0
 #: How long after the database was found away, or something went wrong, it is tried again: at first and at the most.
 RETRY, MOST_RETRY = 0.5, 10.0
-#: How often the sessions of the store are kept from being let go of, while the database is away.
+#: How often the sessions of the store are kept from being let go of, while the database is away; at the least.
 KEEP = 1800.0
 #: How many sessions are looked at in one step, and how many tips are remembered.
 PAGE, TIPS = 500, 10_000
@@ -278,10 +278,11 @@ class Archiver:
 
     def keep_all(self) -> None:
         """The database is away: no session is let go of before it is back."""
-        if self._kept_at + KEEP > time.monotonic() or not self._store.claim("archive-keeping", self._name, KEEP * 0.9):
+        settings, now = self._settings, time.monotonic()
+        often = min(KEEP, settings.store_seconds("ended") / 3)
+        if self._kept_at + often > now or not self._store.claim("archive-keeping", self._name, often * 0.9):
             return
-        self._kept_at = time.monotonic()
-        settings = self._settings
+        self._kept_at = now
         for session_ids in self._pages():
             for session_id in session_ids:
                 if record := self._store.record(session_id):
