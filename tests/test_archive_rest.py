@@ -190,6 +190,18 @@ def test_guesses_are_counted_also_with_an_archive(make_app: AppFactory, database
     assert answers == [404, 404, 429, 429]
 
 
+def test_guesses_are_counted_also_while_the_database_is_away(make_app: AppFactory, tmp_path: Path) -> None:
+    """Or codes of live sessions could be told from others at leisure."""
+    path = tmp_path / "a.sqlite3"
+    path.write_text("This is a diary, and no database. " * 100)
+    app = make_app(
+        CLASSWAVES_ARCHIVE_URL=f"sqlite:///{path}", CLASSWAVES_RATELIMIT_ENABLED=True, CLASSWAVES_GUESS_RATE="2/minute"
+    )
+    client, headers = app.test_client(), headers_for(app, "Zoe")
+    answers = [client.get(f"{API}/sessions/ABCDE{last}", headers=headers).status_code for last in "FGHJ"]
+    assert answers == [503, 503, 429, 429]
+
+
 def test_a_database_that_is_away_is_no_missing_session(lesson: Lesson, database: DatabaseOfTest) -> None:
     lesson.let_go()
     with database.away():

@@ -51,9 +51,11 @@ def _look_up(code: str, who: Principal | None, archive: Archive | None) -> str |
     except ClassWavesError as error:
         if error.code == "SESSION_NOT_FOUND":
             canonical = normalize_code(code)
-            found = archive.find(canonical) if archive and canonical else None
-            if found is None:
-                state.limits.hit("guess", key)
+            try:
+                found = archive.find(canonical) if archive and canonical else None
+            finally:  # also if the archive does not answer, which tells a live code from all others
+                if found is None:
+                    state.limits.hit("guess", key)
         if found is None:
             raise
     if own != (found.record.id if isinstance(found, Past) else found):
