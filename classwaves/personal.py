@@ -78,7 +78,7 @@ class PersonalData:
         auths = self._store.auths_of(self._user_id)
         self._end(auth_id for auth_id in auths if auth_id != asking)
         entries, archived = self._take_out(files)
-        if asking in auths:
+        if asking:
             self._end([asking])
             last = self._take_out(files)  # what was said until it ended
             entries, archived = entries + last[0], archived + last[1]

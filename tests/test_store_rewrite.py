@@ -219,3 +219,9 @@ def test_a_copy_that_redis_has_lost_some_of_takes_nobodys_place(direct: RedisSto
         assert direct.rewrite(session.id, Edit(entry, edit.checkpoint, edit.version, edit.forget)) == 1
     assert [e.seq for e in log(direct, session)] == list(range(1, 603))
     assert "secret" not in str(log(direct, session))
+
+
+def test_entries_are_dated_by_the_clock_that_the_store_tells(store: Store) -> None:
+    session, before = new_session(store), store.now()
+    tell(store, session, "ann", "now")
+    assert before <= log(store, session)[-1].time <= store.now()
