@@ -17,7 +17,7 @@ from classwaves.archive.sql import SqlArchive
 from classwaves.archive.tables import entries, metadata, sessions
 from classwaves.errors import ArchiveUnavailable
 from classwaves.live import folded
-from classwaves.models import SessionRecord, new_id
+from classwaves.models import Entry, SessionRecord, new_id
 from classwaves.replica import FOLD_VERSION, Replica
 from classwaves.store import MemoryStore
 from classwaves.store.base import Checkpoint, Limits, Store
@@ -28,7 +28,7 @@ from tests.support.archives import postgres_process as postgres_process
 from tests.support.gunicorn_server import ROOT
 from tests.support.hubs import settings_of
 from tests.support.processes import minimal_environ
-from tests.support.stores import LIMITS, ManualClock, StoreFactory, join, new_session, redis_store, say, seat
+from tests.support.stores import LIMITS, ManualClock, StoreFactory, join, message, new_session, redis_store, say, seat
 from tests.support.stores import make_store as make_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
@@ -286,3 +286,17 @@ def test_ended_sessions_are_kept_however_short_their_time_is(archive: SqlArchive
     archiver._kept_at -= 30
     archiver.keep_all()
     assert store._sessions[session.id].expires_at > before
+
+
+def test_readers_wait_for_nobody_who_could_not_write(
+    archive: SqlArchive, database: DatabaseOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.server:
+        pytest.skip("a PostgreSQL that is away answers nobody")
+    session = new_session(MemoryStore(LIMITS))
+    archive.write(session.id, session, [Entry(1, "e", 1, message("said"))])
+    archive.database.write(lambda connection: connection.execute(text("PRAGMA busy_timeout=10")))
+    with database.away():
+        with pytest.raises(ArchiveUnavailable):
+            archive.write(session.id, session, [Entry(2, "e", 2, message("not yet"))])
+        assert [entry.seq for entry in kept(archive, session)] == [1]

@@ -63,7 +63,7 @@ class Database:
         except (DataError, IntegrityError):  # what was to be written is wrong, and the database is not
             raise
         except (DBAPIError, TimeoutError) as error:
-            self._ready = False  # the tables may be gone
+            self._ready = self._ready and not _has_no_tables(error)
             self._note(error)
             raise ArchiveUnavailable from None  # its text may have what was to be written
         except tables.WrongVersionError as error:
@@ -111,6 +111,12 @@ class Database:
     def close(self) -> None:
         self._writing.close()
         self._reading.close()
+
+
+def _has_no_tables(error: Exception) -> bool:
+    """Whether somebody has dropped them, so that they have to be made again."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlstate", "") == "42P01" or "no such table" in str(cause)
 
 
 def _truncated(connection: Connection) -> bool:
