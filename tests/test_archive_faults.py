@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, text, update
@@ -288,15 +289,14 @@ def test_ended_sessions_are_kept_however_short_their_time_is(archive: SqlArchive
     assert store._sessions[session.id].expires_at > before
 
 
-def test_readers_wait_for_nobody_who_could_not_write(
-    archive: SqlArchive, database: DatabaseOfTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if database.server:
-        pytest.skip("a PostgreSQL that is away answers nobody")
-    session = new_session(MemoryStore(LIMITS))
+def test_sqlites_readers_wait_for_nobody_who_could_not_write(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite3"
+    database, session = DatabaseOfTest("sqlite", f"sqlite:///{path}", path), new_session(MemoryStore(LIMITS))
+    archive = database.archive()
     archive.write(session.id, session, [Entry(1, "e", 1, message("said"))])
     archive.database.write(lambda connection: connection.execute(text("PRAGMA busy_timeout=10")))
     with database.away():
         with pytest.raises(ArchiveUnavailable):
             archive.write(session.id, session, [Entry(2, "e", 2, message("not yet"))])
         assert [entry.seq for entry in kept(archive, session)] == [1]
+    archive.close()
