@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import current_app, has_app_context, has_request_context, request
 from flask.globals import app_ctx, request_ctx
+from hypothesis import HealthCheck, settings
 
 from tests.support import processes
 from tests.support.apps import demo_app as demo_app
@@ -16,6 +17,10 @@ from tests.support.redis_sets import cluster_process as cluster_process
 from tests.support.redis_sets import cluster_set as cluster_set
 from tests.support.redis_sets import sentinel_process as sentinel_process
 from tests.support.redis_sets import sentinel_set as sentinel_set
+
+# a busy machine is no failure
+settings.register_profile("classwaves", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("classwaves")
 
 
 def pytest_configure() -> None:
