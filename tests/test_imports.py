@@ -84,7 +84,6 @@ RESERVED = {
     "flask_socketio": {"transport.server", "namespace", "state"},
     "geventwebsocket": {"transport.worker"},
     "sqlalchemy": {
-        "archive",
         "archive.database",
         "archive.reader",
         "archive.removal",
