@@ -18,7 +18,7 @@ from tests.support.uploads import Sent, patterned
 from tests.support.waiting import eventually
 
 LONG = patterned(CHUNK + 10)
-SOON = 0.3
+SOON = 2.0
 """After so many seconds an upload is given up, where a test waits for that."""
 
 

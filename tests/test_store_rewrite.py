@@ -122,6 +122,22 @@ def test_a_trimmed_log_and_its_checkpoint(make_store: StoreFactory) -> None:
     assert store.save_checkpoint(session.id, checkpoint_of(store, session))
 
 
+def test_a_name_that_only_a_checkpoint_has_is_no_more(make_store: StoreFactory) -> None:
+    """Who asks has to know that there is another epoch."""
+    store = make_store(FEW)
+    session = new_session(store)
+    join(store, session, seat("ann"))
+    for number in range(10):
+        tell(store, session, "bob", f"{number}")
+    assert store.save_checkpoint(session.id, checkpoint_of(store, session))
+    assert log(store, session)[0].seq > 3
+    assert store.rewrite(session.id, without("ann")) == 1
+    loaded = store.load(session.id, FOLD_VERSION)
+    assert loaded and loaded.checkpoint
+    assert "Ann" not in loaded.checkpoint
+    assert store.rewrite(session.id, without("ann")) == 0
+
+
 def test_the_session_goes_on_meanwhile(store: Store) -> None:
     """Whoever says something while the log is rewritten finds it in its place; two that erase do not disturb."""
     session = new_session(store)

@@ -291,7 +291,7 @@ class Store(Uploads, Logins, Protocol):
     def rewrite(self, session_id: str, edit: Edit) -> int:
         """Put other entries in the places of some, and start another numbering, so that nobody goes on with the old.
 
-        :returns: how many entries are others now; 0 also if there is no such session, or nothing to change.
+        :returns: how many entries are others now, 1 if only a checkpoint is; 0: no such session, or nothing to change.
         """
 
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:

@@ -232,7 +232,7 @@ class MemoryStore(MemoryUploads, MemoryLogins):
                 del session.dedupe[key]
             session.epoch = new_id(6)
             self.publish(session_id, {"reset": session.epoch})
-            return changed
+            return max(changed, 1)
 
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
         with self._lock:

@@ -235,7 +235,7 @@ class RedisStore(RedisUploads, RedisLogins):
         start = edit.forget.encode()
         if keys := [key for key, _ in self._redis.zscan_iter(dedupe, count=1000) if key.startswith(start)]:
             self._redis.zrem(dedupe, *keys)
-        return changed or 0
+        return 0 if changed is None else max(changed, 1)
 
     @guarded
     def vouch(self, session_id: str, epoch: str, newest: Entry) -> bool:
