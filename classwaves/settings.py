@@ -8,19 +8,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib.util
-import json
-import math
 import os
-import re
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import readers
+from .demo_keys import demo_keys
 from .ice import IceServer, parse_ice_servers
-from .redis_url import parse_redis_url
+from .readers import SettingsError as SettingsError
 
 #: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
 MIN_KEY_BYTES = 32
@@ -29,128 +26,6 @@ PREFIX = "CLASSWAVES_"
 
 #: What gunicorn's master hands to its workers beside the settings.
 INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT"})
-
-
-class SettingsError(RuntimeError):
-    """The settings do not allow a start; the message says which and how to mend it."""
-
-
-def _flag(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"", "0", "false", "no", "off"}:
-        return False
-    raise ValueError("is a switch: give 1 or 0")
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    return tuple(word.strip().rstrip("/") for word in value if word.strip())
-
-
-def _number(kind: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        number = kind(value)
-        if math.isfinite(number):
-            return number
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError("must be a whole number" if kind is int else "must be a number")
-
-
-def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        number = _number(kind, value)
-        if number <= 0:
-            raise ValueError("must be above 0")
-        return number
-
-    return read
-
-
-def _count(value: Any) -> int:
-    number: int = _number(int, value)
-    if number < 0:
-        raise ValueError("must not be negative")
-    return number
-
-
-def _duration(value: Any) -> float:
-    number: float = _number(float, value)
-    if number < 0:
-        raise ValueError("must not be negative")
-    return number
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise ValueError("must be one of " + ", ".join(words))
-        return str(value)
-
-    return read
-
-
-def _starting_with(*starts: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not str(value).startswith(starts):
-            raise ValueError("must start with " + " or ".join(starts))
-        return str(value)
-
-    return read
-
-
-def _redis_url(value: Any) -> str:
-    parse_redis_url(str(value))
-    return str(value)
-
-
-def _archive_url(value: Any) -> str:
-    """``none``, or a URL of SQLAlchemy's; ``postgres://``, as a PaaS gives it, is understood as psycopg."""
-    text = str(value)
-    scheme, _, rest = text.partition("://")
-    if text != "none" and scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
-        raise ValueError("must be none or start with sqlite:/// or postgresql://")
-    if scheme == "sqlite" and (
-        len(rest.partition("?")[0]) < 2 or "memory" in rest.partition("?")[2] or ":memory:" in rest
-    ):
-        raise ValueError("must name a file: in memory every connection has a database of its own")
-    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else text
-
-
-def _message_length(value: Any) -> int:
-    number: int = _positive(int)(value)
-    if number > 1_000_000:
-        raise ValueError("must not be above 1000000, the transport's hard cap")
-    return number
-
-
-def _rate(value: Any) -> str:
-    # imported here: the limits package is needed for nothing else in this module
-    from limits import parse_many
-
-    try:
-        parse_many(str(value))
-    except ValueError:
-        raise ValueError("is a rate such as 10/minute or 5/second;100/minute") from None
-    return str(value)
-
-
-def _file_place(value: Any) -> str:
-    text = str(value)
-    if text.startswith("s3://") and not text.removeprefix("s3://").partition("/")[0]:
-        raise ValueError("names no bucket: give s3://BUCKET or s3://BUCKET/PREFIX")
-    return text
-
-
-def _mime_patterns(value: Any) -> tuple[str, ...]:
-    patterns = tuple(word.lower() for word in _words(value))
-    for pattern in patterns:
-        if not re.fullmatch(r"[a-z0-9.+*-]+/[a-z0-9.+*-]+", pattern):
-            raise ValueError("is a list of MIME types such as image/*,application/pdf")
-    return patterns
 
 
 def setting(name: str, default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
@@ -162,119 +37,160 @@ class Settings:
     """The settings of one application. Durations are in seconds unless the name says otherwise."""
 
     host: str = setting("CLASSWAVES_HOST", "", str, "address to bind; empty: 127.0.0.1 in demo mode, else 0.0.0.0")
-    port: int = setting("PORT", 8000, _count, "port to bind")
-    workers: int = setting("WEB_CONCURRENCY", 1, _positive(int), "gunicorn workers; one if the store is in memory")
+    port: int = setting("PORT", 8000, readers.count, "port to bind")
+    workers: int = setting(
+        "WEB_CONCURRENCY", 1, readers.positive(int), "gunicorn workers; one if the store is in memory"
+    )
     redis_url: str = setting(
         "REDIS_URL",
         "",
-        _redis_url,
+        readers.redis_url,
         "URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://; none: memory, one server",
     )
-    require_redis: bool = setting("CLASSWAVES_REQUIRE_REDIS", False, _flag, "never fall back to memory")
+    require_redis: bool = setting("CLASSWAVES_REQUIRE_REDIS", False, readers.flag, "never fall back to memory")
     store: str = setting(
         "CLASSWAVES_STORE",
         "auto",
-        _one_of("auto", "memory", "redis"),
+        readers.one_of("auto", "memory", "redis"),
         "which store; auto: redis if REDIS_URL is set. gunicorn's master sets it when it falls back to memory",
     )
     jwt_secret_key: str = setting("JWT_SECRET_KEY", "", str, "signs the tokens; required, 32 bytes or more")
     secret_key: str = setting("SECRET_KEY", "", str, "Flask's own key; required, 32 bytes or more")
-    demo: bool = setting("CLASSWAVES_DEMO", False, _flag, "demo users, a demo session, keys of its own, a page at /")
+    demo: bool = setting(
+        "CLASSWAVES_DEMO", False, readers.flag, "demo users, a demo session, keys of its own, a page at /"
+    )
     state_dir: str = setting("CLASSWAVES_STATE_DIR", "", str, "where demo mode keeps its keys; default: the XDG place")
     data_dir: str = setting("CLASSWAVES_DATA_DIR", "", str, "where what lasts is kept; default: the XDG place for data")
     origins: tuple[str, ...] = setting(
-        "CLASSWAVES_ORIGINS", (), _words, "origins of pages that may connect, besides the server's own; comma separated"
+        "CLASSWAVES_ORIGINS",
+        (),
+        readers.words,
+        "origins of pages that may connect, besides the server's own; comma separated",
     )
-    trusted_proxies: int = setting("CLASSWAVES_TRUSTED_PROXIES", 0, _count, "proxies in front that set X-Forwarded-*")
-    url_prefix: str = setting("CLASSWAVES_URL_PREFIX", "/api/v1", _starting_with("/"), "where the REST API is mounted")
+    trusted_proxies: int = setting(
+        "CLASSWAVES_TRUSTED_PROXIES", 0, readers.count, "proxies in front that set X-Forwarded-*"
+    )
+    url_prefix: str = setting(
+        "CLASSWAVES_URL_PREFIX", "/api/v1", readers.starting_with("/"), "where the REST API is mounted"
+    )
 
-    access_token_minutes: float = setting("CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, _positive(float), "access tokens")
-    refresh_token_days: float = setting("CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, _positive(float), "refresh tokens")
-    guest_token_hours: float = setting("CLASSWAVES_GUEST_TOKEN_HOURS", 12.0, _positive(float), "guests' tokens")
+    access_token_minutes: float = setting(
+        "CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, readers.positive(float), "access tokens"
+    )
+    refresh_token_days: float = setting(
+        "CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, readers.positive(float), "refresh tokens"
+    )
+    guest_token_hours: float = setting("CLASSWAVES_GUEST_TOKEN_HOURS", 12.0, readers.positive(float), "guests' tokens")
 
-    ping_interval: float = setting("CLASSWAVES_PING_INTERVAL", 25.0, _positive(float), "Engine.IO heartbeat")
-    ping_timeout: float = setting("CLASSWAVES_PING_TIMEOUT", 20.0, _positive(float), "Engine.IO heartbeat's patience")
+    ping_interval: float = setting("CLASSWAVES_PING_INTERVAL", 25.0, readers.positive(float), "Engine.IO heartbeat")
+    ping_timeout: float = setting(
+        "CLASSWAVES_PING_TIMEOUT", 20.0, readers.positive(float), "Engine.IO heartbeat's patience"
+    )
     max_packet_bytes: int = setting(
-        "CLASSWAVES_MAX_PACKET_BYTES", 1_000_000, _positive(int), "hard cap of one packet; larger ones end the socket"
+        "CLASSWAVES_MAX_PACKET_BYTES",
+        1_000_000,
+        readers.positive(int),
+        "hard cap of one packet; larger ones end the socket",
     )
     max_event_bytes: int = setting(
-        "CLASSWAVES_MAX_EVENT_BYTES", 65_536, _positive(int), "a larger event is refused with PAYLOAD_TOO_LARGE"
+        "CLASSWAVES_MAX_EVENT_BYTES", 65_536, readers.positive(int), "a larger event is refused with PAYLOAD_TOO_LARGE"
     )
     max_message_length: int = setting(
-        "CLASSWAVES_MAX_MESSAGE_LENGTH", 4000, _message_length, "characters of one message, up to 1000000"
+        "CLASSWAVES_MAX_MESSAGE_LENGTH", 4000, readers.message_length, "characters of one message, up to 1000000"
     )
     max_backlog_bytes: int = setting(
-        "CLASSWAVES_MAX_BACKLOG_BYTES", 1_048_576, _positive(int), "what may wait for one client before it is dropped"
+        "CLASSWAVES_MAX_BACKLOG_BYTES",
+        1_048_576,
+        readers.positive(int),
+        "what may wait for one client before it is dropped",
     )
     request_timeout: float = setting(
         "CLASSWAVES_REQUEST_TIMEOUT",
         10.0,
-        _positive(float),
+        readers.positive(float),
         "how long the head, and the body, of an HTTP request may take; from the environment only",
     )
     answer_timeout: float = setting(
         "CLASSWAVES_ANSWER_TIMEOUT",
         60.0,
-        _positive(float),
+        readers.positive(float),
         "an HTTP answer (a download, an export) of which a client takes less than 64 KiB in so long is broken off; "
         "from the environment only",
     )
     connect_timeout: float = setting(
-        "CLASSWAVES_CONNECT_TIMEOUT", 10.0, _positive(float), "how long a socket may take until it is in a namespace"
+        "CLASSWAVES_CONNECT_TIMEOUT",
+        10.0,
+        readers.positive(float),
+        "how long a socket may take until it is in a namespace",
     )
-    max_connections: int = setting("CLASSWAVES_MAX_CONNECTIONS", 10_000, _positive(int), "connections of one worker")
+    max_connections: int = setting(
+        "CLASSWAVES_MAX_CONNECTIONS", 10_000, readers.positive(int), "connections of one worker"
+    )
 
     disconnect_grace: float = setting(
-        "CLASSWAVES_DISCONNECT_GRACE", 5.0, _positive(float), "from the last socket's end to `disconnected`"
+        "CLASSWAVES_DISCONNECT_GRACE", 5.0, readers.positive(float), "from the last socket's end to `disconnected`"
     )
     drain_seconds: float = setting(
-        "CLASSWAVES_DRAIN_SECONDS", 4.0, _duration, "over how long a worker that ends closes its sockets; 500 a second"
+        "CLASSWAVES_DRAIN_SECONDS",
+        4.0,
+        readers.duration,
+        "over how long a worker that ends closes its sockets; 500 a second",
     )
     drain_grace: float = setting(
-        "CLASSWAVES_DRAIN_GRACE", 30.0, _positive(float), "how long their seats are kept for who comes back elsewhere"
+        "CLASSWAVES_DRAIN_GRACE",
+        30.0,
+        readers.positive(float),
+        "how long their seats are kept for who comes back elsewhere",
     )
-    left_after: float = setting("CLASSWAVES_LEFT_AFTER", 600.0, _positive(float), "from `disconnected` to `left`")
+    left_after: float = setting(
+        "CLASSWAVES_LEFT_AFTER", 600.0, readers.positive(float), "from `disconnected` to `left`"
+    )
     ephemeral_window: float = setting(
         "CLASSWAVES_EPHEMERAL_WINDOW",
         0.2,
-        _duration,
+        readers.duration,
         "presence, typing and the like: of what is about the same, only the newest in so long is sent; 0: all",
     )
     typing_timeout: float = setting(
-        "CLASSWAVES_TYPING_TIMEOUT", 5.0, _positive(float), "how long somebody types who does not say so again"
+        "CLASSWAVES_TYPING_TIMEOUT", 5.0, readers.positive(float), "how long somebody types who does not say so again"
     )
     stall_after: float = setting(
-        "CLASSWAVES_STALL_AFTER", 30.0, _positive(float), "a transcription without text for so long has stalled"
+        "CLASSWAVES_STALL_AFTER", 30.0, readers.positive(float), "a transcription without text for so long has stalled"
     )
     late_after: float = setting(
-        "CLASSWAVES_LATE_AFTER", 300.0, _duration, "who joins so long after the start of a session is late"
+        "CLASSWAVES_LATE_AFTER", 300.0, readers.duration, "who joins so long after the start of a session is late"
     )
     max_response_bytes: int = setting(
-        "CLASSWAVES_MAX_RESPONSE_BYTES", 8192, _positive(int), "`data` of one response to an activity"
+        "CLASSWAVES_MAX_RESPONSE_BYTES", 8192, readers.positive(int), "`data` of one response to an activity"
     )
     files: str = setting(
         "CLASSWAVES_FILES",
         "",
-        _file_place,
+        readers.file_place,
         "where shared files are kept: a folder, `s3://BUCKET/PREFIX`, or `none`: none are shared. Default: the folder "
         "`files` in CLASSWAVES_DATA_DIR, or a temporary one if the store is in memory",
     )
-    max_file_bytes: int = setting("CLASSWAVES_MAX_FILE_BYTES", 50_000_000, _positive(int), "size of one shared file")
+    max_file_bytes: int = setting(
+        "CLASSWAVES_MAX_FILE_BYTES", 50_000_000, readers.positive(int), "size of one shared file"
+    )
     session_file_bytes: int = setting(
-        "CLASSWAVES_SESSION_FILE_BYTES", 1_000_000_000, _positive(int), "size of all shared files of a session"
+        "CLASSWAVES_SESSION_FILE_BYTES", 1_000_000_000, readers.positive(int), "size of all shared files of a session"
     )
-    session_files: int = setting("CLASSWAVES_SESSION_FILES", 100, _positive(int), "shared files of a session")
+    session_files: int = setting("CLASSWAVES_SESSION_FILES", 100, readers.positive(int), "shared files of a session")
     session_uploads: int = setting(
-        "CLASSWAVES_SESSION_UPLOADS", 100, _positive(int), "uploads of a session that may be under way at once"
+        "CLASSWAVES_SESSION_UPLOADS", 100, readers.positive(int), "uploads of a session that may be under way at once"
     )
-    user_uploads: int = setting("CLASSWAVES_USER_UPLOADS", 5, _positive(int), "those of one user in a session")
+    user_uploads: int = setting("CLASSWAVES_USER_UPLOADS", 5, readers.positive(int), "those of one user in a session")
     upload_timeout: float = setting(
-        "CLASSWAVES_UPLOAD_TIMEOUT", 600.0, _positive(float), "an upload that nothing comes of for so long is given up"
+        "CLASSWAVES_UPLOAD_TIMEOUT",
+        600.0,
+        readers.positive(float),
+        "an upload that nothing comes of for so long is given up",
     )
     file_types: tuple[str, ...] = setting(
         "CLASSWAVES_FILE_TYPES",
         ("*/*",),
-        _mime_patterns,
+        readers.mime_patterns,
         "types of files that may be shared, comma separated, such as `image/*,application/pdf`",
     )
     ice_servers: tuple[IceServer, ...] = setting(
@@ -291,72 +207,89 @@ class Settings:
         "shared with TURN servers that have no credentials of their own (coturn's `static-auth-secret`)",
     )
     turn_ttl: int = setting(
-        "CLASSWAVES_TURN_TTL", 14_400, _positive(int), "seconds that the credentials made with it are good for"
+        "CLASSWAVES_TURN_TTL", 14_400, readers.positive(int), "seconds that the credentials made with it are good for"
     )
-    lease: float = setting("CLASSWAVES_LEASE", 30.0, _positive(float), "a worker not heard of for so long is dead")
-    renew: float = setting("CLASSWAVES_RENEW", 10.0, _positive(float), "how often a worker renews its lease")
+    lease: float = setting(
+        "CLASSWAVES_LEASE", 30.0, readers.positive(float), "a worker not heard of for so long is dead"
+    )
+    renew: float = setting("CLASSWAVES_RENEW", 10.0, readers.positive(float), "how often a worker renews its lease")
     auth_check: float = setting(
-        "CLASSWAVES_AUTH_CHECK", 60.0, _positive(float), "how often live sockets' auth sessions are looked up"
+        "CLASSWAVES_AUTH_CHECK", 60.0, readers.positive(float), "how often live sockets' auth sessions are looked up"
     )
 
-    ring_entries: int = setting("CLASSWAVES_RING_ENTRIES", 500, _positive(int), "newest entries a worker keeps")
-    ring_bytes: int = setting("CLASSWAVES_RING_BYTES", 262_144, _positive(int), "and their bytes at the most")
-    resume_entries: int = setting("CLASSWAVES_RESUME_ENTRIES", 1000, _positive(int), "missed events at the most")
-    resume_bytes: int = setting("CLASSWAVES_RESUME_BYTES", 524_288, _positive(int), "and their bytes at the most")
-    checkpoint_entries: int = setting(
-        "CLASSWAVES_CHECKPOINT_ENTRIES", 500, _positive(int), "a tail this long is worth a checkpoint"
+    ring_entries: int = setting("CLASSWAVES_RING_ENTRIES", 500, readers.positive(int), "newest entries a worker keeps")
+    ring_bytes: int = setting("CLASSWAVES_RING_BYTES", 262_144, readers.positive(int), "and their bytes at the most")
+    resume_entries: int = setting("CLASSWAVES_RESUME_ENTRIES", 1000, readers.positive(int), "missed events at the most")
+    resume_bytes: int = setting(
+        "CLASSWAVES_RESUME_BYTES", 524_288, readers.positive(int), "and their bytes at the most"
     )
-    log_entries: int = setting("CLASSWAVES_LOG_ENTRIES", 100_000, _positive(int), "entries a session's log keeps")
-    log_bytes: int = setting("CLASSWAVES_LOG_BYTES", 64_000_000, _positive(int), "and their bytes, about")
-    dedupe_keys: int = setting("CLASSWAVES_DEDUPE_KEYS", 20_000, _positive(int), "clientMessageIds a session keeps")
+    checkpoint_entries: int = setting(
+        "CLASSWAVES_CHECKPOINT_ENTRIES", 500, readers.positive(int), "a tail this long is worth a checkpoint"
+    )
+    log_entries: int = setting(
+        "CLASSWAVES_LOG_ENTRIES", 100_000, readers.positive(int), "entries a session's log keeps"
+    )
+    log_bytes: int = setting("CLASSWAVES_LOG_BYTES", 64_000_000, readers.positive(int), "and their bytes, about")
+    dedupe_keys: int = setting(
+        "CLASSWAVES_DEDUPE_KEYS", 20_000, readers.positive(int), "clientMessageIds a session keeps"
+    )
     retention_hours: float = setting(
-        "CLASSWAVES_RETENTION_HOURS", 24.0, _positive(float), "how long a session's data stays after its end"
+        "CLASSWAVES_RETENTION_HOURS", 24.0, readers.positive(float), "how long a session's data stays after its end"
     )
     idle_days: float = setting(
-        "CLASSWAVES_IDLE_DAYS", 30.0, _positive(float), "how long a session that never ended stays unused"
+        "CLASSWAVES_IDLE_DAYS", 30.0, readers.positive(float), "how long a session that never ended stays unused"
     )
 
-    redis_timeout: float = setting("CLASSWAVES_REDIS_TIMEOUT", 2.0, _positive(float), "patience with one command")
-    redis_connections: int = setting("CLASSWAVES_REDIS_CONNECTIONS", 32, _positive(int), "pool of one worker")
+    redis_timeout: float = setting(
+        "CLASSWAVES_REDIS_TIMEOUT", 2.0, readers.positive(float), "patience with one command"
+    )
+    redis_connections: int = setting("CLASSWAVES_REDIS_CONNECTIONS", 32, readers.positive(int), "pool of one worker")
     redis_prefix: str = setting("CLASSWAVES_REDIS_PREFIX", "cw", str, "first part of every key")
 
     archive_url: str = setting(
         "CLASSWAVES_ARCHIVE_URL",
         "",
-        _archive_url,
+        readers.archive_url,
         "SQL archive of all sessions: sqlite:///… or postgresql://…; none: no archive; "
         "empty: archive.sqlite3 in CLASSWAVES_DATA_DIR, if SQLAlchemy is installed",
     )
     archive_days: float = setting(
         "CLASSWAVES_ARCHIVE_DAYS",
         365.0,
-        _duration,
+        readers.duration,
         "how long the archive keeps a session after its last event; 0: for ever",
     )
 
-    ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, _flag, "rate limits")
-    login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", _rate, "logins per address and user name")
-    login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", _rate, "logins per user name")
-    guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", _rate, "guest joins per address")
+    ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, readers.flag, "rate limits")
+    login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", readers.rate, "logins per address and user name")
+    login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", readers.rate, "logins per user name")
+    guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", readers.rate, "guest joins per address")
     guess_rate: str = setting(
-        "CLASSWAVES_GUESS_RATE", "100/minute", _rate, "unknown codes per user; guests: per address"
+        "CLASSWAVES_GUESS_RATE", "100/minute", readers.rate, "unknown codes per user; guests: per address"
     )
-    connect_rate: str = setting("CLASSWAVES_CONNECT_RATE", "30/minute", _rate, "connections per address and user")
-    read_rate: str = setting("CLASSWAVES_READ_RATE", "30/second;600/minute", _rate, "REST reads of sessions per user")
-    event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", _rate, "events per user")
+    connect_rate: str = setting(
+        "CLASSWAVES_CONNECT_RATE", "30/minute", readers.rate, "connections per address and user"
+    )
+    read_rate: str = setting(
+        "CLASSWAVES_READ_RATE", "30/second;600/minute", readers.rate, "REST reads of sessions per user"
+    )
+    event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", readers.rate, "events per user")
     personal_rate: str = setting(
         "CLASSWAVES_PERSONAL_RATE",
         "10/minute",
-        _rate,
+        readers.rate,
         "exports and erases of one's own data per user, for which all logs are read; guests: per address",
     )
     chunk_rate: str = setting(
-        "CLASSWAVES_CHUNK_RATE", "50/second;1000/minute", _rate, "chunks of files per user, 256 KiB each at the most"
+        "CLASSWAVES_CHUNK_RATE",
+        "50/second;1000/minute",
+        readers.rate,
+        "chunks of files per user, 256 KiB each at the most",
     )
     signal_rate: str = setting(
         "CLASSWAVES_SIGNAL_RATE",
         "60/second;1200/minute",
-        _rate,
+        readers.rate,
         "`signal` events per user, which are no others' events; each further 8 KiB of one counts as another one",
     )
 
@@ -461,39 +394,3 @@ def _unknown(name: str, known: list[str]) -> str:
     bare = {other.removeprefix(PREFIX): other for other in known}
     near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.0)
     return f"{name} is not a setting of ClassWaves. Did you mean {bare[near[0]]}?"
-
-
-def demo_keys(state_dir: str = "") -> dict[str, str]:
-    """The keys of demo mode: made once, kept outside the repository, shared by all workers and the next start.
-
-    :param state_dir: where to keep them; by default ``$XDG_STATE_HOME/classwaves`` or ``~/.local/state/classwaves``,
-        and a place in the temporary folder where that cannot be written (the disk of some PaaS is read-only).
-    """
-    default = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "classwaves"
-    temporary = Path(tempfile.gettempdir()) / f"classwaves-{os.getuid()}"
-    for folder in [Path(state_dir)] if state_dir else [default, temporary]:
-        try:
-            return _keep_keys(folder)
-        except OSError as error:
-            problem = error
-    raise SettingsError(f"Demo mode cannot keep its keys ({problem.strerror}): set CLASSWAVES_STATE_DIR.")
-
-
-def _keep_keys(folder: Path) -> dict[str, str]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(1, "the folder belongs to somebody else")
-    path = folder / "demo-keys.json"
-    if not path.exists():
-        fresh = {name: secrets.token_urlsafe(48) for name in ("jwt_secret_key", "secret_key")}
-        handle, temporary = tempfile.mkstemp(dir=folder)
-        with open(handle, "w") as file:
-            json.dump(fresh, file)
-        try:
-            os.link(temporary, path)  # atomic, and the first of several workers wins
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(temporary)
-    keys: dict[str, str] = json.loads(path.read_text())
-    return keys

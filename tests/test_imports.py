@@ -17,6 +17,8 @@ LAYERS = [
     "transport.far",
     "transport.engine",
     "ice redis_url",
+    "readers",
+    "demo_keys",
     "settings",
     "erasure",
     "origins limits scheduler replica ring throttle captions payloads",
@@ -123,7 +125,7 @@ RESERVED = {
     "boto3": {"storage.s3"},
     "botocore": {"storage.s3"},
     "filetype": {"filetypes"},
-    "limits": {"limits", "settings"},
+    "limits": {"limits", "readers"},
     "flask_smorest": {
         "rest",
         "rest.calls",

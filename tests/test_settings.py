@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from classwaves import Settings, SettingsError
-from classwaves.settings import demo_keys
+from classwaves.demo_keys import demo_keys
 from tests.support import processes
 from tests.support.gunicorn_server import ROOT, TEST_KEYS
 

@@ -1,0 +1,135 @@
+"""What the value of a setting may be: each function reads one kind and says what is wrong with it.
+
+Imports the parser of Redis URLs. All raise :exc:`ValueError` with the rest of a sentence; it begins with the name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .redis_url import parse_redis_url
+
+
+class SettingsError(RuntimeError):
+    """The settings do not allow a start; the message says which and how to mend it."""
+
+
+def flag(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("is a switch: give 1 or 0")
+
+
+def words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    return tuple(word.strip().rstrip("/") for word in value if word.strip())
+
+
+def number(kind: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        found = kind(value)
+        if math.isfinite(found):
+            return found
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("must be a whole number" if kind is int else "must be a number")
+
+
+def positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        found = number(kind, value)
+        if found <= 0:
+            raise ValueError("must be above 0")
+        return found
+
+    return read
+
+
+def count(value: Any) -> int:
+    found: int = number(int, value)
+    if found < 0:
+        raise ValueError("must not be negative")
+    return found
+
+
+def duration(value: Any) -> float:
+    found: float = number(float, value)
+    if found < 0:
+        raise ValueError("must not be negative")
+    return found
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError("must be one of " + ", ".join(words))
+        return str(value)
+
+    return read
+
+
+def starting_with(*starts: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not str(value).startswith(starts):
+            raise ValueError("must start with " + " or ".join(starts))
+        return str(value)
+
+    return read
+
+
+def redis_url(value: Any) -> str:
+    parse_redis_url(str(value))
+    return str(value)
+
+
+def archive_url(value: Any) -> str:
+    """``none``, or a URL of SQLAlchemy's; ``postgres://``, as a PaaS gives it, is understood as psycopg."""
+    text = str(value)
+    scheme, _, rest = text.partition("://")
+    if text != "none" and scheme not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("must be none or start with sqlite:/// or postgresql://")
+    if scheme == "sqlite" and (
+        len(rest.partition("?")[0]) < 2 or "memory" in rest.partition("?")[2] or ":memory:" in rest
+    ):
+        raise ValueError("must name a file: in memory every connection has a database of its own")
+    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else text
+
+
+def message_length(value: Any) -> int:
+    number: int = positive(int)(value)
+    if number > 1_000_000:
+        raise ValueError("must not be above 1000000, the transport's hard cap")
+    return number
+
+
+def rate(value: Any) -> str:
+    # imported here: the limits package is needed for nothing else in this module
+    from limits import parse_many
+
+    try:
+        parse_many(str(value))
+    except ValueError:
+        raise ValueError("is a rate such as 10/minute or 5/second;100/minute") from None
+    return str(value)
+
+
+def file_place(value: Any) -> str:
+    text = str(value)
+    if text.startswith("s3://") and not text.removeprefix("s3://").partition("/")[0]:
+        raise ValueError("names no bucket: give s3://BUCKET or s3://BUCKET/PREFIX")
+    return text
+
+
+def mime_patterns(value: Any) -> tuple[str, ...]:
+    patterns = tuple(word.lower() for word in words(value))
+    for pattern in patterns:
+        if not re.fullmatch(r"[a-z0-9.+*-]+/[a-z0-9.+*-]+", pattern):
+            raise ValueError("is a list of MIME types such as image/*,application/pdf")
+    return patterns
