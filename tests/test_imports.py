@@ -72,7 +72,10 @@ LAYERS = [
     "rest.calls rest.files rest.records rest.users",
     "rest",
     "extension",
-    "demo cli preflight",
+    "demo preflight",
+    "cli.group",
+    "cli.accounts cli.archive",
+    "cli",
     "app",
     "",
 ]

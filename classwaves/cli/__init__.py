@@ -1,0 +1,8 @@
+"""``flask classwaves``: what an operator does from a shell. One module for each group of commands."""
+
+from __future__ import annotations
+
+from . import accounts, archive
+from .group import cli
+
+__all__ = ["accounts", "archive", "cli"]

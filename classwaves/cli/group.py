@@ -1,0 +1,36 @@
+"""The group of commands, and what they share: one sentence and an exit code for whatever goes wrong.
+
+Imports errors and state.
+"""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from ..errors import ClassWavesError
+from ..state import State, current_state
+
+
+class Commands(AppGroup):
+    """Whatever a command cannot do is told in a sentence, without a traceback, and ends with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ClassWavesError as error:
+            raise click.ClickException(error.message) from None
+
+
+cli = Commands("classwaves", help="Operate ClassWaves.")
+
+
+def shared_state() -> State:
+    """The state of an application whose store other processes share.
+
+    :raises click.ClickException: the store is in memory, and so this process's alone.
+    """
+    state = current_state()
+    if state.store.kind == "memory":
+        raise click.ClickException("The store is in memory, and so its server's alone: set REDIS_URL.")
+    return state
