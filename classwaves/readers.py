@@ -1,10 +1,12 @@
 """What the value of a setting may be: each function reads one kind and says what is wrong with it.
 
-Imports the parser of Redis URLs. All raise :exc:`ValueError` with the rest of a sentence; it begins with the name.
+Beside them, what is said of names and keys that cannot be meant. Imports the parser of Redis URLs. Readers raise
+:exc:`ValueError` with the rest of a sentence; it begins with the name.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable
@@ -14,7 +16,31 @@ from .redis_url import parse_redis_url
 
 
 class SettingsError(RuntimeError):
-    """The settings do not allow a start; the message says which and how to mend it."""
+    """The settings do not allow a start; the message says which and how to mend them.
+
+    :param problems: a sentence for each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        several = f"{len(problems)} settings are wrong:\n" + "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(several if len(problems) > 1 else problems[0])
+
+
+def unknown(name: str, known: list[str], prefix: str) -> str:
+    """What to say of a name that is no setting."""
+    # without the prefix, which not all names have and which would make all others look alike
+    bare = {other.removeprefix(prefix): other for other in known}
+    near = difflib.get_close_matches(name.removeprefix(prefix), bare, n=1, cutoff=0.0)
+    return f"{name} is not a setting of ClassWaves. Did you mean {bare[near[0]]}?"
+
+
+def short_key(name: str, key: str, least: int) -> str:
+    """What to say of a key that is missing or too short."""
+    return (
+        f"{name} {'is too short' if key else 'is not set'}: give at least {least} random bytes, for example from "
+        "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
+    )
 
 
 def flag(value: Any) -> bool:

@@ -6,10 +6,9 @@ Imports only the parsers of URLs. Names are environment variables and Flask conf
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -299,19 +298,38 @@ class Settings:
 
         :param config: the application's configuration; its values win.
         :param environ: the environment; ``os.environ`` if left out.
-        :raises SettingsError: an unknown ``CLASSWAVES_*`` name (the nearest is named), a value that does not pass its
-            check, or a key that is missing or too short outside demo mode.
+        :raises SettingsError: all that is wrong: an unknown ``CLASSWAVES_*`` name (the nearest is named), a value that
+            does not pass its check, or a key that is missing or too short outside demo mode.
         """
+        settings, problems = cls.look(config, environ)
+        if problems:
+            raise SettingsError(*problems)
+        return settings
+
+    @classmethod
+    def look(
+        cls, config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    ) -> tuple[Settings, list[str]]:
+        """The settings as far as they can be read, the others at their defaults, and a sentence for each problem."""
         sources = [dict(os.environ if environ is None else environ), dict(config or {})]
         known = {field.metadata["name"]: field for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {}
+        problems: list[str] = []
         for source in sources:
             for name, value in source.items():
-                if name in known:
-                    values |= cls._read(known[name], value)
-                elif name.startswith(PREFIX) and name not in INTERNAL:
-                    raise SettingsError(_unknown(name, list(known)))
-        return cls(**values)._checked()
+                try:
+                    if name in known:
+                        values |= cls._read(known[name], value)
+                    elif name.startswith(PREFIX) and name not in INTERNAL:
+                        raise SettingsError(readers.unknown(name, list(known), PREFIX))
+                except SettingsError as error:
+                    problems += error.problems
+        settings = cls(**values)
+        problems += settings._contradictions()
+        try:
+            return settings._with_keys(), problems
+        except SettingsError as error:
+            return settings, [*problems, *error.problems]
 
     @staticmethod
     def _read(field: dataclasses.Field[Any], value: Any) -> dict[str, Any]:
@@ -322,29 +340,26 @@ class Settings:
         except (TypeError, ValueError) as error:
             raise SettingsError(f"{field.metadata['name']} {error}.") from None
 
-    def _checked(self) -> Settings:
+    def _contradictions(self) -> Iterator[str]:
         if self.require_redis and not self.redis_url:
-            raise SettingsError("CLASSWAVES_REQUIRE_REDIS is set, but REDIS_URL is not: give the store's address.")
+            yield "CLASSWAVES_REQUIRE_REDIS is set, but REDIS_URL is not: give the store's address."
         if self.store == "redis" and not self.redis_url:
-            raise SettingsError("CLASSWAVES_STORE is redis, but REDIS_URL is not set: give the store's address.")
+            yield "CLASSWAVES_STORE is redis, but REDIS_URL is not set: give the store's address."
         if not self.turn_secret and any(server.relays and not server.username for server in self.ice_servers):
-            raise SettingsError(
+            yield (
                 "CLASSWAVES_ICE_SERVERS has a TURN server without credentials: give them there as username and "
                 "credential, or set CLASSWAVES_TURN_SECRET to its shared secret (coturn: static-auth-secret)."
             )
         if self.renew * 2 > self.lease:
-            raise SettingsError("CLASSWAVES_RENEW must be at most half of CLASSWAVES_LEASE, or workers seem dead.")
-        return self._with_keys()
+            yield "CLASSWAVES_RENEW must be at most half of CLASSWAVES_LEASE, or workers seem dead."
 
     def _with_keys(self) -> Settings:
-        keys = {"jwt_secret_key": self.jwt_secret_key, "secret_key": self.secret_key}
-        for name, key in keys.items():
-            if len(key.encode()) < MIN_KEY_BYTES and (key or not self.demo):
-                problem = "is too short" if key else "is not set"
-                raise SettingsError(
-                    f"{name.upper()} {problem}: give at least {MIN_KEY_BYTES} random bytes, for example from "
-                    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
-                )
+        keys = {"JWT_SECRET_KEY": self.jwt_secret_key, "SECRET_KEY": self.secret_key}
+        short = {
+            name: key for name, key in keys.items() if len(key.encode()) < MIN_KEY_BYTES and (key or not self.demo)
+        }
+        if short:
+            raise SettingsError(*(readers.short_key(name, key, MIN_KEY_BYTES) for name, key in short.items()))
         if self.demo:
             made = {} if all(keys.values()) else demo_keys(self.state_dir)
             return dataclasses.replace(
@@ -387,10 +402,3 @@ class Settings:
     def __repr__(self) -> str:
         # keys and URLs with passwords have no place in logs or tracebacks
         return f"<Settings store={self.store_kind} demo={self.demo}>"
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    # without the prefix, which not all names have and which would make all others look alike
-    bare = {other.removeprefix(PREFIX): other for other in known}
-    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.0)
-    return f"{name} is not a setting of ClassWaves. Did you mean {bare[near[0]]}?"

@@ -122,6 +122,21 @@ def test_an_unknown_name_is_refused_with_the_nearest(wrong: str, nearest: str) -
         load({wrong: "1"})
 
 
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    wrong = {"CLASSWAVES_ORIGIN": "x", "PORT": "lots", "SECRET_KEY": "short", "CLASSWAVES_LEASE": "15"}
+    with pytest.raises(SettingsError, match=r"^4 settings are wrong:\n- ") as caught:
+        load({"CLASSWAVES_STORE": "mongodb", "CLASSWAVES_REQUIRE_REDIS": False, "CLASSWAVES_LEASE": 20.0}, **wrong)
+    names = [problem.split()[0] for problem in caught.value.problems]
+    assert names == ["CLASSWAVES_ORIGIN", "PORT", "CLASSWAVES_STORE", "SECRET_KEY"]
+    assert all(problem in str(caught.value) for problem in caught.value.problems)
+
+
+def test_what_can_be_read_is_read_where_something_else_is_wrong() -> None:
+    settings, problems = Settings.look({}, {"PORT": "lots", "CLASSWAVES_LEASE": "60"})
+    assert (settings.port, settings.lease) == (8000, 60.0)
+    assert [problem.split()[0] for problem in problems] == ["PORT", "JWT_SECRET_KEY", "SECRET_KEY"]
+
+
 def test_other_variables_and_flask_settings_are_left_alone() -> None:
     assert load({"TESTING": True, "SQLALCHEMY_DATABASE_URI": "x"}, PATH="/bin", CLASS="x").port == 8000
 
