@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import accounts, archive
+from . import accounts, archive, check
 from .group import cli
 
-__all__ = ["accounts", "archive", "cli"]
+__all__ = ["accounts", "archive", "check", "cli"]
