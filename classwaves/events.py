@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -262,6 +263,13 @@ class Context:
         self.hub.store.publish(self.live.id, message)
 
     def _append(self, drafts: Sequence[Draft], unseat: str) -> Appended:
+        began = time.perf_counter()
+        try:
+            return self._append_in_turn(drafts, unseat)
+        finally:
+            self.hub.tally.appends.observe(time.perf_counter() - began)
+
+    def _append_in_turn(self, drafts: Sequence[Draft], unseat: str) -> Appended:
         store, connection, flight = self.hub.store, self.connection, self.connection.flight
         together = self.event.overlaps and store.waits and self._flight is None
         if together and flight is not None and flight.fences is not self.fences:

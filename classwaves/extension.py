@@ -24,9 +24,11 @@ from .namespace import ClassroomNamespace
 from .origins import Origins
 from .pipeline import Pipeline
 from .publisher import Outlet, Publishes
+from .samples import Samples
 from .settings import Settings
 from .state import State, current_state
 from .store import Store, open_store
+from .tally import Tally
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
 from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
@@ -80,12 +82,14 @@ class ClassWaves(Publishes):
         return Outlet(state.store, state.settings.max_event_bytes, state.settings.max_message_length)
 
     def _build(self, app: Flask, settings: Settings) -> State:
-        store, origins, limits = open_store(settings), Origins(settings), RateLimits(settings)
+        tally = Tally()
+        store, origins, limits = open_store(settings), Origins(settings), RateLimits(settings, tally)
+        store.tally = tally
         tokens = Tokens(app, store, settings)
         authenticator = self._authenticator(store)
         if settings.demo:
             authenticator = DemoAuthenticator(authenticator)
-        socketio = make_socketio(app, settings, origins)
+        socketio = make_socketio(app, settings, origins, tally)
         namespace = ClassroomNamespace(app, socketio, tokens, limits)
         emitter = SocketIOEmitter(socketio)
         archive = open_archive(settings)
@@ -99,11 +103,13 @@ class ClassWaves(Publishes):
         )
         if settings.store_kind == "redis":
             connect_workers(socketio, hub)
+        namespace.counts = not isinstance(socketio.server.eio, LiveEngine)
         if isinstance(socketio.server.eio, LiveEngine):
             DRAINS.append(Closing(socketio.server.eio, namespace, hub, emitter))
         pipeline = Pipeline(self._features, hub, limits)
         namespace.bind(hub, pipeline)
+        Samples(tally, hub, namespace, socketio.server.eio)
         socketio.on_namespace(namespace)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings)  # type: ignore[method-assign]
-        return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio)
+        return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio, tally)

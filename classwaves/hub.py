@@ -73,6 +73,7 @@ class Hub:
         archiver: Archiver | None = None,
     ) -> None:
         self.store = store
+        self.tally = store.tally
         self.emitter = emitter
         self.settings = settings
         self.scheduler = Scheduler()
@@ -379,6 +380,7 @@ class Hub:
     def on_reconnect(self) -> None:
         """The feed was away. First the lease, so that nobody takes this worker for dead; then every session."""
         self._trouble_at = time.monotonic()
+        self.tally.reconnects += 1
         self.scheduler.after(0, self._renew)
         for live in self.live_sessions():
             self.scheduler.after(0, live.verify)

@@ -17,6 +17,7 @@ from limits.strategies import FixedWindowRateLimiter
 from .errors import ClassWavesError, StoreUnavailable
 from .redis_url import parse_redis_url
 from .settings import Settings
+from .tally import Tally, add
 
 #: What is counted in this process only, so that it costs no round trip.
 LOCAL = frozenset({"event", "chunk", "read", "signal"})
@@ -25,7 +26,8 @@ LOCAL = frozenset({"event", "chunk", "read", "signal"})
 class RateLimits:
     """The limits of one application, each named as its setting is (``CLASSWAVES_<NAME>_RATE``)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tally: Tally | None = None) -> None:
+        self._tally = tally or Tally()
         self._enabled = settings.ratelimit_enabled
         self._items: dict[str, list[RateLimitItem]] = {
             name: parse_many(getattr(settings, f"{name}_rate"))
@@ -65,11 +67,13 @@ class RateLimits:
             limiter = self._local if name in LOCAL else self._shared()
             for item in self._items[name]:
                 if not (limiter.hit(item, *parts, cost=times) if times else limiter.test(item, *parts)):
+                    add(self._tally.rate_limited, name)
                     wait = max(0.0, limiter.get_window_stats(item, *parts).reset_time - time.time())
                     raise ClassWavesError("RATE_LIMIT", retry_after_ms=int(wait * 1000) + 1)
         except ClassWavesError:
             raise
         except Exception as error:  # the storage is Redis, and away
+            add(self._tally.store_errors, "limits")
             raise StoreUnavailable from error
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from .models import Entry
 from .replica import FOLD_VERSION, Replica
 from .settings import Settings
 from .store.base import Appended, Checkpoint, Loaded, Store, cursor_news
+from .tally import add
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +222,7 @@ class LiveSession(Delivery):
         Asked for while it runs, it runs once more: it may have been past what is wrong now.
         """
         name = task.__name__
+        add(self.store.tally.repairs, (name.replace("_", " "), "asked for"))
         with self.lock:
             if name in self._repairing:
                 self._again.add(name)
@@ -232,6 +234,7 @@ class LiveSession(Delivery):
                 task()
             except ClassWavesError as error:
                 logger.warning("a session could not be repaired: %s", error.code)
+                add(self.store.tally.repairs, (name.replace("_", " "), "failed"))
             finally:
                 with self.lock:
                     self._repairing.discard(name)
@@ -248,6 +251,7 @@ class LiveSession(Delivery):
         self._ring.add(entry)
         self._tail_bytes += entry.size
         self._deliver(entry)
+        self.store.tally.feed_lag.observe(max(0.0, time.time() - entry.time / 1000))
         for follower in FOLLOWERS.get(entry.draft.event, ()):
             follower(self, entry)
         self._tell_news()
@@ -314,6 +318,7 @@ class LiveSession(Delivery):
         try:
             self._epoch = self.store.new_epoch(self.id, self.replica.epoch)
             logger.warning("a new epoch of a session starts")
+            self.store.tally.epochs += 1
             self.reload()
         except ClassWavesError as error:
             if error.code == "SESSION_NOT_FOUND":
@@ -417,7 +422,11 @@ class LiveSession(Delivery):
                 self._tell_news()
         elif hearer := HEARERS.get(message.get("kind", "")):
             with self.lock:
-                if self.replica.record and not self._is_late(message):
+                if self.replica.record is None:
+                    return
+                if self._is_late(message):
+                    self.store.tally.late_signals += 1
+                else:
                     hearer(self, message)
 
     def _is_late(self, message: dict[str, Any]) -> bool:

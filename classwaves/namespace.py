@@ -19,6 +19,7 @@ from .hub import BUSY, Hub
 from .limits import RateLimits
 from .models import Principal
 from .pipeline import Pipeline
+from .tally import OTHER, add
 from .transport.server import close_transport
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         self._limits = limits
         self.connections: dict[str, Connection] = {}
         self._by_transport: dict[str, str] = {}
+        #: Whether comings and goings are counted here, because the transport below does not.
+        self.counts = False
         self.hub: Hub
         self.pipeline: Pipeline
 
@@ -54,7 +57,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         """Everything comes through here. A client can send an event *named* ``connect``: that is an unknown event."""
         manager = self._sio.server.manager
         if event in ("connect", "disconnect") and not manager.is_connected(sid, "/"):
-            return self._connect(sid, *args) if event == "connect" else self._disconnect(sid)
+            return self._connect(sid, *args) if event == "connect" else self._disconnect(sid, *args)
         connection = self.connections.get(sid)
         if connection is None:  # disconnected while the event was on its way
             return None
@@ -69,14 +72,19 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
                 principal = self._authenticate(environ, auth, address)
         except ClassWavesError as error:
             if error.code in REFUSALS:
+                add(self.hub.tally.auth_failures, (error.code, "connect"))
                 raise Refused(REFUSALS[error.code], {"code": error.code, "message": error.message}) from None
             logger.warning("a connection was closed: %s", error.code)
+            self.hub.tally.refuse(f"connect: {error.code}")
         except Exception:  # python-socketio would leave the client without an answer
             logger.exception("a connection attempt failed")
+            self.hub.tally.fail("connect")
         else:
             self.hub.start()
             self.connections[sid] = Connection(sid, eio_sid, principal, address)
             self._by_transport[eio_sid] = sid
+            if self.counts:
+                self.hub.tally.open(OTHER)
             return None
         close_transport(self._sio, eio_sid)
         return False
@@ -90,11 +98,13 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         self._limits.hit("connect", address, principal.user_id)
         return principal
 
-    def _disconnect(self, sid: str) -> None:
+    def _disconnect(self, sid: str, reason: str | None = None) -> None:
         """Runs wherever the end of the socket was noticed, so it must not wait: the scheduler does the rest."""
         connection = self.connections.pop(sid, None)
         if connection is not None:
             self._by_transport.pop(connection.eio_sid, None)
+            if self.counts:
+                self.hub.tally.disconnect(reason)
             self.hub.scheduler.after(0, lambda: self._detach(connection))
 
     def _detach(self, connection: Connection) -> None:
@@ -120,6 +130,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
 
     def refuse_packet(self, eio_sid: str) -> dict[str, Any] | None:
         """Answer what is no packet, and keep the connection; one that has not even connected is closed."""
+        self.hub.tally.refuse("no packet")
         if connection := self.connections.get(self._by_transport.get(eio_sid, "")):
             return self.pipeline.refuse(
                 connection, ClassWavesError("INVALID_PAYLOAD", "This is not a Socket.IO packet")

@@ -22,6 +22,7 @@ from .limits import RateLimits
 from .live import LiveSession
 from .payloads import KEY
 from .rules import CONNECTED, check
+from .tally import add
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,15 @@ class Pipeline:
             self.events[event.name] = event
 
     def handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
-        """Run one event and return its ack; a failure also goes to the sender as ``error``."""
+        """Run one event, count it, and return its ack; a failure also goes to the sender as ``error``."""
+        began = time.perf_counter()
+        answer = self._answer(connection, name, args)
+        known = name if isinstance(name, str) and name in self.events else "unknown"
+        outcome = "ok" if answer["ok"] else answer["error"]["code"]
+        self._hub.tally.event(known, outcome, time.perf_counter() - began)
+        return answer
+
+    def _answer(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         try:
             with connection.lock:
                 return {"ok": True, **(self._run(connection, name, args) or {})}
@@ -62,6 +71,8 @@ class Pipeline:
     def refuse(self, connection: Connection, error: ClassWavesError, name: Any = None) -> dict[str, Any]:
         """Send ``error`` to the socket that caused it, and return the ack that says the same."""
         body = error.to_dict()
+        if error.spec.status == 401:
+            add(self._hub.tally.auth_failures, (error.code, "event"))
         about = {"event": printable(name)} if name is not None else {}
         self._hub.emitter.emit("error", {**body, **about}, [connection.sid])
         return {"ok": False, "error": body}
@@ -120,6 +131,7 @@ class Pipeline:
                 try:
                     return context.event.handler(context, data)
                 except StaleFence:
+                    self._hub.tally.conflicts += 1
                     if attempt:  # several workers change the same: not all of them at the same moment
                         time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
                     context.live.catch_up()

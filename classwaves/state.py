@@ -18,6 +18,7 @@ from .origins import Origins
 from .pipeline import Pipeline
 from .settings import Settings
 from .store import Store
+from .tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class State:
     hub: Hub
     pipeline: Pipeline
     socketio: SocketIO
+    tally: Tally
 
     def close(self) -> None:
         """Stop the threads of this application and close its store."""

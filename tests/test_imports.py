@@ -8,7 +8,7 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "errors models codec filenames filetypes",
+    "errors models codec filenames filetypes tally",
     "transport",
     "transport.frames transport.http transport.outbox transport.turns transport.wheel transport.handshakes",
     "transport.door transport.drain",
@@ -63,7 +63,7 @@ LAYERS = [
     "pipeline lifecycle publisher",
     "auth auth.accounts auth.tokens transport.server",
     "namespace",
-    "closing",
+    "closing samples",
     "state",
     "rest.schemas",
     "rest.common",
@@ -153,6 +153,7 @@ FLASKLESS = {
     "settings",
     "replica",
     "ring",
+    "tally",
     "store",
     "storage",
     "live",

@@ -124,9 +124,11 @@ class Archiver:
                 self._turn()
                 self._retry = RETRY
             except StoreUnavailable as error:
+                self._store.tally.archive_errors += 1
                 self._rest(isinstance(error, ArchiveUnavailable))
             except Exception:
                 logger.exception("the archiver failed")
+                self._store.tally.archive_errors += 1
                 self._rest()
 
     def _rest(self, keep: bool = False) -> None:
@@ -168,6 +170,7 @@ class Archiver:
             raise
         except Exception as error:  # one bad session must not stop the others
             logger.error("a session could not be archived: %s", type(error).__name__)
+            self._store.tally.archive_errors += 1
             self._later[session_id] = time.monotonic() + SWEEP
 
     # one session
@@ -194,6 +197,7 @@ class Archiver:
                     tip, sure = self.archive.tip(session_id), False  # a replica took over, or a backup was put back
                     continue
                 self._note_gap(tip, new[0])
+                self._store.tally.archive_lag.observe(max(0.0, time.time() - new[0].time / 1000))
                 tip, sure = Tip.of(new[-1]), True
                 if not self._store.archived(session_id, new[-1]):
                     continue  # lost meanwhile, or let go
@@ -211,9 +215,9 @@ class Archiver:
             return True
         return bool(page) and (page[0].seq > tip.seq or Tip.of(page[0]) == tip)
 
-    @staticmethod
-    def _note_gap(tip: Tip, first: Entry) -> None:
+    def _note_gap(self, tip: Tip, first: Entry) -> None:
         if first.seq > tip.seq + 1:
+            self._store.tally.archive_gaps += 1
             logger.error("%d entries of a session were let go of before the archive had them", first.seq - tip.seq - 1)
 
     def _record(self, session_id: str, new: list[Entry], sure: bool) -> SessionRecord | None:

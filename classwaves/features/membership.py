@@ -12,6 +12,7 @@ from ..live import LiveSession
 from ..models import Principal
 from ..payloads import EventSchema, Text, session_code
 from ..ring import Resume
+from ..tally import add
 
 membership = Feature("membership")
 
@@ -122,6 +123,7 @@ def _enter(context: Context, live: LiveSession, resume: Resume | None) -> dict[s
     with live.lock:  # snapshot and room in one turn: no event falls between
         check_entry(live, context.principal)  # somebody may have been removed while the log was read
         missed = live.missed(context.principal, resume, older)
+        _count(context, resume, missed)
         snapshot = live.snapshot(context.principal, missed)
         live.enter(context.connection.sid, context.principal, snapshot)
         return {"seq": live.replica.seq, "epoch": live.replica.epoch, "recovered": missed is not None}
@@ -135,7 +137,14 @@ def sync(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     with live.lock:
         if context.connection.sid not in live.members:  # removed while the log was read
             raise ClassWavesError("NOT_IN_SESSION")
-        return live.snapshot(context.principal, live.missed(context.principal, resume, older))
+        missed = live.missed(context.principal, resume, older)
+        _count(context, resume, missed)
+        return live.snapshot(context.principal, missed)
+
+
+def _count(context: Context, resume: Resume | None, missed: list[Any] | None) -> None:
+    outcome = "fresh" if resume is None else "snapshot" if missed is None else "complete"
+    add(context.hub.tally.resumes, outcome)
 
 
 @membership.event("leaveSession", schema=LeaveSchema, allow="connected", arguments=("sessionCode",))

@@ -24,6 +24,7 @@ from ..models import Principal
 from ..pipeline import DETAILS, printable
 from ..rules import forbidden
 from ..state import current_state
+from ..tally import add
 from .schemas import ErrorSchema
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,10 @@ def _bound_body() -> None:
 
 def answer(error: ClassWavesError) -> Response:
     """An error as ``{"error": {...}}``, with ``Retry-After`` (RFC 9110, section 10.2.3) where it is known."""
+    tally = current_state().tally
+    add(tally.http_errors, error.code)
+    if error.spec.status == 401:
+        add(tally.auth_failures, (error.code, "rest"))
     response = jsonify({"error": error.to_dict()})
     response.status_code = error.spec.status
     if error.retry_after_ms is not None:
@@ -113,6 +118,7 @@ def _named(messages: dict[str, Any]) -> dict[str, Any]:
 
 def answer_unexpected(error: Exception) -> Response:
     logger.error("a request failed", exc_info=error)
+    current_state().tally.fail("request")
     return answer(ClassWavesError("INTERNAL_ERROR"))
 
 

@@ -1,7 +1,7 @@
 """What a store must be able to do: the protocol that ``memory`` and ``redis`` fulfil, and the shapes they share.
 
-Imports errors and models. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does not answer;
-whatever is repeated after that, with the same arguments, takes effect once.
+Imports errors, models and the tally. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does not
+answer; whatever is repeated after that, with the same arguments, takes effect once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .. import codec
 from ..errors import ClassWavesError
 from ..models import AuthSession, Draft, Entry, SessionRecord
+from ..tally import Tally
 
 #: The channel that all workers hear: auth sessions that ended.
 CONTROL = "control"
@@ -226,6 +227,8 @@ class Store(Uploads, Logins, Protocol):
     kind: str
     #: Whether an append waits for another process, so that others may be asked for meanwhile.
     waits: bool
+    #: Where it counts its troubles.
+    tally: Tally
 
     # sessions
     def create_session(self, record: SessionRecord, draft: Draft) -> Appended | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ..errors import ClassWavesError, StaleFence
 from ..models import Entry, SessionRecord
+from ..tally import Tally
 from .base import Appended, Checkpoint, Clock, Feed, Upload, most_present
 
 
@@ -55,6 +56,7 @@ class MemoryPart:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.tally = Tally()
         self._lock = threading.RLock()
         self._sessions: dict[str, Session] = {}
         self._feed: Feed | None = None

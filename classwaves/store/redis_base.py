@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import redis
 
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
+from ..tally import Tally, add
 from .redis_servers import Servers
 
 logger = logging.getLogger(__name__)
@@ -55,10 +56,13 @@ class RedisPart:
         self._servers, self._prefix = servers, prefix
         self._redis, self._lane = servers.client, servers.lane
         self._trouble: str | None = None
+        self.tally = Tally()
 
     def _note(self, step: str, error: Exception | None) -> None:
         """Log that Redis went away, and that it came back, once each."""
         kind = type(error).__name__ if error else None
+        if error:
+            add(self.tally.store_errors, _kind_of(error))
         if kind != self._trouble:
             self._trouble = kind
             if error:
@@ -89,6 +93,13 @@ class RedisPart:
     @staticmethod
     def _text(value: Any) -> str | None:
         return value.decode() if value is not None else None
+
+
+def _kind_of(error: Exception) -> str:
+    """One of a few words, whatever else a Redis may say."""
+    if isinstance(error, redis.TimeoutError | TimeoutError):
+        return "timeout"
+    return "connection" if isinstance(error, redis.ConnectionError | OSError) else "refused"
 
 
 def script(*names: str) -> str:

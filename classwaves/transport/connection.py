@@ -131,6 +131,7 @@ class LiveSocket(Timed):
         if not abort:
             self.deliver(CLOSE)
         self.closed = True
+        self.engine.tally.disconnect(reason or self.engine.reason.SERVER_DISCONNECT)
         self.engine.wheel.cancel(self)
         self.engine.sockets.pop(self.sid, None)
         if self.websocket is not None:
@@ -152,6 +153,7 @@ class LiveSocket(Timed):
             self.receive(message)
         except InvalidPacket as error:
             logger.info("a client sent an invalid packet, and was closed: %s", error)
+            self.engine.tally.refuse("invalid packet")
             self.close(reason=self.engine.reason.TRANSPORT_ERROR)
 
     def on_end(self, reason: str) -> None:
@@ -159,6 +161,7 @@ class LiveSocket(Timed):
 
     def on_full(self) -> None:
         self.engine.count_drop("slow consumer")
+        self.engine.tally.slow_consumers += 1
         self._packets, self._bytes = [], 0
         self.engine.turns.run(lambda: self.close(abort=self.upgraded, reason="slow consumer"))
 
@@ -200,7 +203,7 @@ class LiveSocket(Timed):
     def _expire(self) -> None:
         if not self.engine.is_admitted(self.sid):
             self.engine.count_drop("never connected")
-            self.close(reason=self.engine.reason.SERVER_DISCONNECT)
+            self.close(reason="never connected")
 
     @property
     def busy(self) -> bool:
@@ -221,6 +224,11 @@ class LiveSocket(Timed):
         self.engine.wheel.set(self, due - now)
 
     # polling
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait to be sent; those of a WebSocket of another machine wait there."""
+        return self._bytes if self.outbox is None else getattr(self.outbox, "size", 0)
 
     @property
     def owing(self) -> bool:
@@ -285,6 +293,7 @@ class LiveSocket(Timed):
         if self.closed or self.upgraded:
             return False
         self.begin(websocket)
+        self.engine.tally.upgrades += 1
         packets, self._packets, self._bytes = self._packets, [], 0
         for packed in packets:
             if packed is not NOOP:

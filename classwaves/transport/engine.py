@@ -1,7 +1,7 @@
 """The Engine.IO server (protocol 4): handshakes, polling and upgrades over HTTP, with its documented errors.
 
-Imports the connection, door, far, packed, turns, websocket and wheel. python-engineio's server is the base: what
-python-socketio and Flask-SocketIO ask of it stays as it is.
+Imports the tally, the connection, door, far, packed, turns, websocket and wheel. python-engineio's server is the base:
+what python-socketio and Flask-SocketIO ask of it stays as it is.
 
 The id of a connection begins with the name of the worker that has it. A request that reaches another worker is handed
 over to that one if it is on the same machine, or travels by mail (see ``door`` and ``far``).
@@ -20,6 +20,7 @@ import gevent
 
 from .. import codec
 from ..errors import StoreUnavailable
+from ..tally import Tally
 from . import HAND_OVER_KEY, UPGRADE_KEY
 from .connection import InvalidPacket, LiveSocket, Probe
 from .door import NAME, Gone, NotHere
@@ -54,9 +55,11 @@ TEXT = [("Content-Type", "text/plain; charset=UTF-8")]
 class Refused(Exception):
     """A request that is answered with an error of Engine.IO."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, why: str = "") -> None:
         super().__init__(ERRORS[code])
         self.code = code
+        #: What it is counted as.
+        self.why = why or ERRORS[code].lower()
 
 
 class TooLarge(InvalidPacket):
@@ -76,6 +79,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         self.connect_timeout = connect_timeout
         self.turns = Turns()
         self.wheel = Wheel(tick=min(1.0, min(self.ping_interval, self.ping_timeout, connect_timeout) / 20))
+        self.tally = Tally()
         #: How many connections were dropped, by reason.
         self.dropped: Counter[str] = Counter()
         #: Whether a connection is in a namespace, or on its way in. Socket.IO's to say.
@@ -105,6 +109,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             self.handlers["message"](sid, data)
         except Exception:
             logger.exception("a message was not handled")
+            self.tally.fail("message")
 
     def count_drop(self, reason: str) -> None:
         """A connection is dropped, which is told once for each reason."""
@@ -119,6 +124,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         try:
             status, headers, body = self._answer(environ)
         except Refused as refused:
+            self.tally.refuse(refused.why)
             status, headers = "400 Bad Request", [("Content-Type", "application/json")]
             body = codec.dumps({"code": refused.code, "message": str(refused)})
         if not status:
@@ -208,7 +214,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         allowed = self._cors_allowed_origins(environ)
         if allowed is not None and origin not in allowed:
             logger.info("a request from an origin that is not allowed was refused")
-            raise Refused(3)
+            raise Refused(3, "origin")
 
     def _handshake(self, environ: dict[str, Any], method: str, transport: str) -> Response:
         if method != "GET":
@@ -223,6 +229,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         socket = self.sockets[sid] = LiveSocket(self, sid)
         self._trigger_event("connect", sid, environ)
         opened = self._open_packet(sid, transport)
+        self.tally.open(transport)
         if transport == "polling":
             return "200 OK", TEXT, opened
         websocket = self._accept(upgrade, socket, Packed(opened).frame)
@@ -239,6 +246,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             backlog=self.max_backlog,
             turns=self.turns,
             wheel=self.wheel,
+            traffic=self.tally.traffic["websocket"],
         )
         websocket.outbox.write(answer + first)  # one send, one wake-up of the client
         return websocket
@@ -288,17 +296,21 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             return BAD, b""
         if method == "GET":
             body = socket.poll()
+            self.tally.traffic["polling"].sent += len(body or b"")
             return (BAD, b"") if body is None else (WELL, body)
         try:
             socket.post(lambda: self._checked(read()))
         except TooLarge:
+            self.tally.refuse("too large")
             return TOO_LARGE, b""
         except (InvalidPacket, OSError) as error:
             logger.info("a polling request was refused: %s", error)
+            self.tally.traffic["polling"].broken += 1
             return BAD, b""
         return WELL, b"ok"
 
     def _checked(self, body: bytes) -> bytes:
+        self.tally.traffic["polling"].received += len(body)
         if len(body) > self.max_http_buffer_size:
             raise TooLarge("the body is too large")
         return body

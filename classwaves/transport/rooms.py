@@ -1,7 +1,7 @@
 """Rooms whose members are reached directly: from the room to the outboxes, with a packet that is encoded once.
 
-Imports the codec and packed. The classes are python-socketio's client managers with another memory: a room is a dict,
-a socket knows its rooms, and the room that each socket has for itself takes no place.
+Imports the codec, tally and packed. The classes are python-socketio's client managers with another memory: a room is a
+dict, a socket knows its rooms, and the room that each socket has for itself takes no place.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from engineio import packet as engineio_packet
 from socketio import packet as socketio_packet
 
 from .. import codec
+from ..tally import Tally
 from .packed import Packed
 
 
@@ -67,6 +68,7 @@ class LiveManager(socketio.Manager):  # type: ignore[misc] # python-socketio has
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._namespaces: dict[str, _Namespace] = {}
+        self.tally = Tally()
 
     # what is asked of it
 
@@ -207,12 +209,14 @@ class LiveManager(socketio.Manager):  # type: ignore[misc] # python-socketio has
         arguments = [event, *(data if isinstance(data, tuple) else () if data is None else (data,))]
         skipped = skip_sid if isinstance(skip_sid, (list, tuple, set, frozenset)) else (skip_sid,)
         if callback:
+            self.tally.emit(event, len(members) - sum(sid in members for sid in skipped))
             for sid, outlet in list(members.items()):
                 if sid not in skipped:
                     ack_id = self._generate_ack_id(sid, callback)
                     self._deliver([outlet], self._packets(arguments, namespace, ack_id))
             return
         outlets = [outlet for sid, outlet in members.items() if sid not in skipped]
+        self.tally.emit(event, len(outlets))
         self._deliver(outlets, self._packets(arguments, namespace))
 
     def _packets(self, arguments: list[Any], namespace: str, ack_id: int | None = None) -> list[Packed]:

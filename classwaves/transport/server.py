@@ -22,6 +22,7 @@ from ..errors import ClassWavesError
 from ..origins import Origins
 from ..redis_url import parse_redis_url
 from ..settings import Settings
+from ..tally import Tally
 from .connection import LiveSocket
 from .engine import LiveEngine
 from .handshakes import Handshakes
@@ -70,7 +71,7 @@ class SocketIOEmitter:
         return bool(self._sio.server.manager.is_connected(sid, "/"))
 
 
-def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
+def make_socketio(app: Flask, settings: Settings, origins: Origins, tally: Tally) -> SocketIO:
     """A fresh Flask-SocketIO object for one application.
 
     One object for two applications would lose handlers, and options that it does not know it ignores.
@@ -93,6 +94,7 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins) -> SocketIO:
         client_manager=_manager(settings),
         **engine,
     )
+    sio.server.manager.tally = tally
     if live:
         _go_live(sio.server, settings, engine)
     else:  # python-engineio's own waits until the client has fetched all that is queued
@@ -123,6 +125,7 @@ def _go_live(server: Any, settings: Settings, options: dict[str, Any]) -> None:
         **options,
     )
     engine.handlers = server.eio.handlers
+    engine.tally = server.manager.tally
     engine.is_admitted = server.manager.is_admitted
     server.eio = engine
     server.environ = Handshakes()
@@ -160,6 +163,7 @@ def _answer_connects(server: Any) -> None:
             inner(eio_sid, namespace, data)
         except Exception:
             logger.exception("a connect handler failed")
+            server.manager.tally.fail("connect")
             server.manager.disconnect(server.manager.sid_from_eio_sid(eio_sid, namespace), namespace, ignore_queue=True)
             refuse(eio_sid, namespace, "Internal error")
         if eio_sid not in server.environ:
@@ -179,6 +183,7 @@ def _end_disconnects(server: Any) -> None:
             inner(eio_sid, namespace, reason)
         except Exception:
             logger.exception("a disconnect handler failed")
+            server.manager.tally.fail("disconnect")
             server.manager.disconnect(sid, namespace or "/", ignore_queue=True)
 
     server._handle_disconnect = handle_disconnect
@@ -242,14 +247,17 @@ class HandshakeGate:
         self._app = app
         self._sio = sio
         self._limit = settings.max_connections
+        self._tally: Tally = sio.server.manager.tally
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         handshake = environ.get("PATH_INFO", "").startswith("/socket.io/") and "sid=" not in environ.get(
             "QUERY_STRING", ""
         )
         if handshake and getattr(self._sio.server.eio, "draining", False):
+            self._tally.refuse("draining")
             return _refuse(start_response, ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=1000))
         if handshake and self._full():
+            self._tally.refuse("connection limit")
             return _refuse(start_response, ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000))
         return self._app(environ, start_response)
 

@@ -1,7 +1,7 @@
 """One WebSocket, detached from the request that began it (RFC 6455).
 
-Imports frames, outbox, turns and wheel. An idle one holds no greenlet: a watcher of the loop sees what comes, and a
-greenlet exists only while messages are being handled.
+Imports tally, frames, outbox, turns and wheel. An idle one holds no greenlet: a watcher of the loop sees what comes,
+and a greenlet exists only while messages are being handled.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from gevent.hub import get_hub
 from greenlet import getcurrent
 
+from ..tally import Traffic
 from .frames import (
     BINARY,
     CLOSE,
@@ -64,6 +65,7 @@ class WebSocket(Timed):
     :param early: bytes that came with the request.
     :param limit: the size of a message in bytes.
     :param backlog: how many bytes may wait to be sent.
+    :param traffic: where bytes, and breaches of the protocol, are counted.
     """
 
     __slots__ = (
@@ -72,6 +74,7 @@ class WebSocket(Timed):
         "_frames",
         "_receiver",
         "_sock",
+        "_traffic",
         "_turns",
         "_watcher",
         "_wheel",
@@ -90,19 +93,21 @@ class WebSocket(Timed):
         backlog: int,
         turns: Turns,
         wheel: Wheel,
+        traffic: Traffic,
     ) -> None:
         super().__init__()
         self._sock = sock
         self._receiver: Receiver | None = receiver
         self._turns = turns
         self._wheel = wheel
+        self._traffic = traffic
         self._frames: FrameReader | None = FrameReader(limit)
         self.busy = False
         self._drainer: Any = None
         self._flying = 0  # messages that are still being handled while later ones are, too
         #: Nothing more will be read.
         self.ended = False
-        self.outbox = Outbox(sock, backlog, self._on_full, self._on_broken)
+        self.outbox = Outbox(sock, backlog, self._on_full, self._on_broken, traffic)
         self._watcher: Any = get_hub().loop.io(sock.fileno(), READABLE)
         self._watcher.start(self._on_readable)
         if early:
@@ -169,6 +174,7 @@ class WebSocket(Timed):
 
     def _take(self, data: bytes) -> None:
         assert self._frames is not None  # noqa: S101 - for the type checker
+        self._traffic.received += len(data)
         ready = self._frames.feed(data)
         if self.busy:
             if self._frames.waiting > AHEAD:
@@ -252,6 +258,7 @@ class WebSocket(Timed):
 
     def _fail(self, error: FrameError) -> None:
         logger.info("a WebSocket broke the protocol: %s", error.reason)
+        self._traffic.broken += 1
         receiver = self._receiver
         self._finish(close_frame(error.code, error.reason))
         if receiver is not None:

@@ -1,7 +1,7 @@
 """gunicorn's worker for ClassWaves: gevent-websocket's, with requests read in time and sockets that can be taken over.
 
-Imports door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's master imports
-this before anything is patched, so it imports nothing of the application.
+Imports the tally, door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's master
+imports this before anything is patched, so it imports nothing of the application.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from geventwebsocket.gunicorn.workers import GeventWebSocketWorker
 from geventwebsocket.handler import WebSocketHandler
 from gunicorn.workers.ggevent import PyWSGIServer
 
+from ..tally import EARLY, add
 from . import HAND_OVER_KEY, UPGRADE_KEY
 from .door import Door, Gone
 from .drain import DRAINS
@@ -197,6 +198,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
             super()._sendall(piece)
         except TooSlow as error:
             logger.info("an answer was broken off: the client does not take it")
+            add(EARLY, "answer not taken")
             raise ConnectionResetError(errno.ECONNRESET, str(error)) from None
         finally:
             timeout.close()
@@ -250,6 +252,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
         logger.info("a request was refused: %s", ex if isinstance(ex, BadHead) else type(ex).__name__)
+        add(EARLY, "bad request head")
         return "400", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
