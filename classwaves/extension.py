@@ -32,9 +32,10 @@ from .tally import Tally
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
 from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
+from .users import DecidesAboutUsers
 
 
-class ClassWaves(Publishes):
+class ClassWaves(Publishes, DecidesAboutUsers):
     """The real-time layer of a classroom as a Flask extension.
 
     One object may serve several applications: what belongs to one of them is kept in

@@ -484,7 +484,7 @@ class Hub:
     def _check_auths(self) -> None:
         """The control channel may lose: ask for the auth sessions of all sockets here."""
         if auth_ids := list({connection.principal.auth.id for connection in self._connections()}):
-            for auth_id in self.store.missing_auths(auth_ids):
+            for auth_id in set(auth_ids) - set(self.store.auths(auth_ids)):
                 self._on_auth_ended(auth_id)
 
     def _touch(self) -> None:

@@ -1,9 +1,13 @@
 """What both stores promise of logins and accounts."""
 
+from dataclasses import replace
+
 import pytest
 
+from classwaves.models import AuthSession
 from classwaves.store import MemoryStore
 from classwaves.store.base import Store
+from classwaves.store.base_logins import FRESH_ROLE, Standing
 from tests.support.stores import LIMITS, LONG, Listener, ManualClock, at_once, login
 from tests.support.stores import make_every_store as make_every_store
 from tests.support.stores import store as store
@@ -41,7 +45,7 @@ def test_a_login_expires(store: Store) -> None:
     store.save_auth(auth, "r1", 0.05)
     store.save_auth(kept, "r1", LONG)
     eventually(lambda: store.auth(auth.id) is None, what="the end of the login")
-    assert store.missing_auths([auth.id, kept.id]) == {auth.id}
+    assert store.auths([auth.id, kept.id]) == {kept.id: kept}
     assert not store.rotate_refresh(auth.id, "r1", "r2", LONG)
     assert store.auth(auth.id) is None
 
@@ -107,13 +111,13 @@ def test_of_two_who_use_a_refresh_token_one_gets_on_and_the_login_ends(store: St
     assert store.auth(auth.id) is None
 
 
-def test_missing_logins_are_found_at_once(store: Store) -> None:
+def test_many_logins_are_looked_up_at_once(store: Store) -> None:
     auths = [login() for _ in range(3)]
     for auth in auths[:2]:
         store.save_auth(auth, "", LONG)
     store.end_auth(auths[0].id)
-    assert store.missing_auths([auth.id for auth in auths]) == {auths[0].id, auths[2].id}
-    assert store.missing_auths([]) == set()
+    assert store.auths([auth.id for auth in auths]) == {auths[1].id: auths[1]}
+    assert store.auths([]) == {}
 
 
 def test_all_workers_hear_of_a_login_that_ended(store: Store) -> None:
@@ -164,3 +168,57 @@ def test_what_is_done_to_an_account_outside_does_not_change_it(store: Store) -> 
     assert got == {"userId": "u1", "role": "student"}
     got["role"] = "admin"
     assert store.account("ann") == {"userId": "u1", "role": "student"}
+
+
+def test_a_role_is_another_one_at_once_for_accounts_and_logins(store: Store) -> None:
+    listener = Listener()
+    store.start(listener)
+    hearing(store, listener)
+    store.save_account("ann", {"userId": "ann", "role": "student"})
+    store.save_account("ben", {"userId": "ben", "role": "student"})
+    one, two, other = login("ann"), login("ann"), login("ben")
+    for auth in (one, two, other):
+        store.save_auth(auth, "r1", LONG)
+    assert store.set_role("ann", "teacher") == 1
+    assert [auth.role for auth in store.auths([one.id, two.id]).values()] == ["teacher", "teacher"]
+    assert store.auth(other.id) == other
+    assert store.account("ann") == {"userId": "ann", "role": "teacher"}
+    assert store.account("ben") == {"userId": "ben", "role": "student"}
+    assert store.rotate_refresh(one.id, "r1", "r2", LONG)
+    assert store.auth(one.id) == replace(one, role="teacher")
+    eventually(lambda: {"roleChanged": ["ann", "teacher"]} in listener.control, what="the message")
+
+
+def test_a_guest_stays_a_student(store: Store) -> None:
+    guest = AuthSession("g", "guest-1", "Guest", "student", guest_of="session")
+    store.save_auth(guest, "", LONG)
+    assert store.set_role("guest-1", "admin") == 0
+    assert store.auth("g") == guest
+
+
+def test_a_role_brings_no_login_back(store: Store) -> None:
+    auth = login("ann")
+    store.save_auth(auth, "r1", LONG)
+    store.end_auth(auth.id)
+    store.set_role("ann", "teacher")
+    assert store.auth(auth.id) is None
+
+
+def test_a_role_that_was_just_given_is_known_for_logins_under_way() -> None:
+    clock = ManualClock()
+    store = MemoryStore(LIMITS, clock)
+    assert store.user_standing("ann") == Standing()
+    store.set_role("ann", "teacher")
+    assert store.user_standing("ann") == Standing(role="teacher")
+    clock.forward(FRESH_ROLE)
+    assert store.user_standing("ann") == Standing()
+
+
+def test_a_block_is_kept_until_it_is_taken_back(store: Store) -> None:
+    store.set_blocked("ann", True)
+    store.set_role("ann", "teacher")
+    assert store.user_standing("ann") == Standing(True, "teacher")
+    assert store.user_standing("ben") == Standing()
+    store.set_blocked("ann", False)
+    store.set_blocked("ann", False)
+    assert not store.user_standing("ann").blocked

@@ -153,7 +153,7 @@ class Side:
             case "end_auth", *_:
                 return store.end_auth(world.auth.id)
             case "auth", *_:
-                return store.auth(world.auth.id), store.missing_auths([world.auth.id])
+                return store.auth(world.auth.id), store.auths([world.auth.id])
             case "account", key:
                 return store.save_account(world.account, {"id": key}), store.account(world.account)
         return self.step_in(world, world.sessions[arguments[0]], name, *arguments[1:])

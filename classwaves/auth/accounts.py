@@ -54,8 +54,10 @@ class StoreAuthenticator:
 
     def authenticate(self, username: str, password: str) -> Account | None:
         kept = self._store.account(canonical(username))
+        # asked whatever the password is, so that how long it takes tells nobody of a block
+        blocked = self._store.user_standing(kept["userId"] if kept else "").blocked
         right = offload(check_password_hash, kept["password"] if kept else _NOBODY, password)
-        if kept is None or not right:
+        if kept is None or blocked or not right:
             return None
         return Account(kept["userId"], kept["displayName"], kept["role"])
 

@@ -57,9 +57,21 @@ class Tokens:
         manager.token_in_blocklist_loader(ended)  # a shop's own @jwt_required() routes honour a logout too
 
     def login(self, account: Account) -> TokenPair:
-        """Begin an auth session for an account."""
+        """Begin an auth session for an account.
+
+        :raises ClassWavesError: ``INVALID_CREDENTIALS``: the user is blocked, which looks like a wrong password.
+        """
         auth = AuthSession(new_id(), account.user_id, account.display_name, account.role)
-        return self._issue(auth)
+        pair = self._issue(auth)
+        # after it is kept: who blocks ends all logins that are there, or this one sees the block
+        standing = self._store.user_standing(account.user_id)
+        if standing.blocked:
+            self._store.end_auth(auth.id)
+            raise ClassWavesError("INVALID_CREDENTIALS")
+        if standing.role not in (None, account.role):
+            self._store.end_auth(auth.id)
+            return self.login(replace(account, role=standing.role or account.role))
+        return pair
 
     def guest(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
         """Begin an auth session for a guest student, good for one classroom session and without a refresh token."""

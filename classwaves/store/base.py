@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from .. import codec
 from ..errors import ClassWavesError
-from ..models import AuthSession, Draft, Entry, SessionRecord
+from ..models import Draft, Entry, SessionRecord
 from ..tally import Tally
+from .base_logins import Logins
 
-#: The channel that all workers hear: auth sessions that ended.
+#: The channel that all workers hear: auth sessions that ended, users whose role is another one.
 CONTROL = "control"
 
 # A status is the most present of a user's connections; a user without any is disconnected.
@@ -190,35 +191,6 @@ class Uploads(Protocol):
 
     def due_uploads(self, older_than: float) -> list[str]:
         """Sessions in which there may be such an upload."""
-
-
-class Logins(Protocol):
-    """Auth sessions, and the accounts of the built-in authenticator."""
-
-    def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None: ...
-
-    def auth(self, auth_id: str) -> AuthSession | None: ...
-
-    def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:
-        """Exchange the refresh token's id; a wrong ``old`` ends the auth session and is ``False``."""
-
-    def end_auth(self, auth_id: str) -> None:
-        """End an auth session and tell all workers."""
-
-    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
-        """Those of these auth sessions that are gone."""
-
-    def auths_of(self, user_id: str) -> list[str]:
-        """The ids of a user's auth sessions; some of them may be gone."""
-
-    # accounts
-    def save_account(self, username: str, account: Mapping[str, str]) -> bool:
-        """Keep a new account; ``False`` if another one has the name."""
-
-    def account(self, username: str) -> dict[str, str] | None: ...
-
-    def drop_accounts(self, user_id: str) -> int:
-        """Let go of the accounts of a user; how many there were."""
 
 
 class Store(Uploads, Logins, Protocol):

@@ -6,9 +6,11 @@ Imports models, the store's base and what the parts of the store in memory share
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..models import AuthSession
 from .base import Clock
+from .base_logins import FRESH_ROLE, Standing
 from .memory_base import MemoryPart
 
 
@@ -19,6 +21,8 @@ class MemoryLogins(MemoryPart):
         super().__init__(clock)
         self._auths: dict[str, tuple[AuthSession, str, float]] = {}
         self._accounts: dict[str, dict[str, str]] = {}
+        self._blocked: set[str] = set()
+        self._roles: dict[str, tuple[str, float]] = {}
 
     def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None:
         with self._lock:
@@ -49,12 +53,38 @@ class MemoryLogins(MemoryPart):
         if self._feed:
             self._feed.on_control({"authEnded": auth_id})
 
-    def missing_auths(self, auth_ids: Sequence[str]) -> set[str]:
-        return {auth_id for auth_id in auth_ids if self.auth(auth_id) is None}
+    def auths(self, auth_ids: Sequence[str]) -> dict[str, AuthSession]:
+        return {auth_id: auth for auth_id in auth_ids if (auth := self.auth(auth_id))}
 
     def auths_of(self, user_id: str) -> list[str]:
         with self._lock:
             return [auth.id for auth, _, _ in self._auths.values() if auth.user_id == user_id]
+
+    # what is decided about a user
+
+    def user_standing(self, user_id: str) -> Standing:
+        with self._lock:
+            role, until = self._roles.get(user_id, (None, 0.0))
+            return Standing(user_id in self._blocked, role if until > self._clock() else None)
+
+    def set_blocked(self, user_id: str, blocked: bool) -> None:
+        with self._lock:
+            (self._blocked.add if blocked else self._blocked.discard)(user_id)
+
+    def set_role(self, user_id: str, role: str) -> int:
+        with self._lock:
+            now = self._clock()
+            self._roles = {key: kept for key, kept in self._roles.items() if kept[1] > now}
+            self._roles[user_id] = (role, now + FRESH_ROLE)
+            theirs = [account for account in self._accounts.values() if account.get("userId") == user_id]
+            for account in theirs:
+                account["role"] = role
+            for auth_id, (auth, refresh_id, until) in self._auths.items():
+                if auth.user_id == user_id and auth.guest_of is None:
+                    self._auths[auth_id] = (replace(auth, role=role), refresh_id, until)
+        if self._feed:
+            self._feed.on_control({"roleChanged": [user_id, role]})
+        return len(theirs)
 
     # accounts
 
