@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .events import Feature as Feature
     from .extension import ClassWaves as ClassWaves
     from .features import FEATURES as FEATURES
+    from .gate import Join as Join
+    from .gate import Refuse as Refuse
     from .models import Account as Account
     from .payloads import EventSchema as EventSchema
     from .publisher import Publisher as Publisher
@@ -26,6 +28,8 @@ _HOMES = {
     "Feature": "events",
     "ClassWaves": "extension",
     "FEATURES": "features",
+    "Join": "gate",
+    "Refuse": "gate",
     "Account": "models",
     "Publisher": "publisher",
     "Settings": "settings",

@@ -18,6 +18,7 @@ from .auth.tokens import Tokens
 from .closing import Closing
 from .events import Feature
 from .features import FEATURES
+from .gate import Gate, Guard
 from .hub import Hub
 from .limits import RateLimits
 from .namespace import ClassroomNamespace
@@ -45,6 +46,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
     :param app: registered at once if given; else call :meth:`init_app`.
     :param features: the capabilities; the built-in ones unless given.
     :param authenticator: made from the application's store; by default the accounts are in the store.
+    :param join_guard: asked before somebody joins, see :meth:`join_guard`.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         *,
         features: Sequence[Feature] = FEATURES,
         authenticator: Callable[[Store], Authenticator] = StoreAuthenticator,
+        join_guard: Guard | None = None,
     ) -> None:
         self._features = tuple(features)
         self._authenticator = authenticator
+        self._gate = Gate(join_guard)
         if app is not None:
             self.init_app(app)
 
@@ -77,6 +81,20 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         if settings.trusted_proxies:  # outside Socket.IO, which needs the client's address and origin too
             hops = settings.trusted_proxies
             app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+    def join_guard(self, guard: Guard) -> Guard:
+        """Have a function asked before anybody joins; as a decorator, before or after :meth:`init_app`.
+
+        It gets a :class:`~classwaves.gate.Join`, runs in an application context, and lets pass with ``None`` or
+        ``True``. It refuses with ``False``, with :exc:`~classwaves.gate.Refuse`, whose sentence the client is shown,
+        and with any other exception, which is logged. What it asks may take its time: only the client that joins waits.
+
+        :raises RuntimeError: there is one already.
+        """
+        if self._gate.guard is not None:
+            raise RuntimeError("there is a join guard already; ask both questions in one")
+        self._gate.guard = guard
+        return guard
 
     def _outlet(self) -> Outlet:
         state = current_state()
@@ -101,6 +119,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             on_auth_ended=namespace.auth_ended,
             connections=namespace.open_connections,
             archiver=Archiver(store, archive, settings) if archive else None,
+            gate=self._gate,
         )
         if settings.store_kind == "redis":
             connect_workers(socketio, hub)

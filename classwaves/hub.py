@@ -1,7 +1,7 @@
 """All sessions on this worker: opened with the first participant here, dropped after the last, kept right meanwhile.
 
-Imports errors, models, store, files, live and scheduler. It is the feed's listener and the worker's voice among the
-others: its lease, the departures of its sockets, the settling of what dead workers left.
+Imports errors, models, gate, store, files, live and scheduler. It is the feed's listener and the worker's voice among
+the others: its lease, the departures of its sockets, the settling of what dead workers left.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .archive.base import Archive
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .files import Files, shared
+from .gate import Gate
 from .live import LiveSession
 from .models import Entry, SessionRecord, new_id, normalize_code
 from .past import PastSession
@@ -60,6 +61,7 @@ class Hub:
     :param on_auth_ended: called with the id of an auth session that is over.
     :param connections: the sockets that are open here.
     :param archiver: what brings the log into the archive, if there is one.
+    :param gate: what the shop says about who comes in.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Hub:
         on_auth_ended: Callable[[str], None],
         connections: Callable[[], list[Connection]],
         archiver: Archiver | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.store = store
         self.tally = store.tally
@@ -82,6 +85,7 @@ class Hub:
         self._on_auth_ended = on_auth_ended
         self._connections = connections
         self.archiver = archiver
+        self.gate = gate or Gate()
         if archiver:
             self.files.kept = self._archived_files
         self._lock = threading.Lock()

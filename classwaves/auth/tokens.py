@@ -73,9 +73,8 @@ class Tokens:
             return self.login(replace(account, role=standing.role or account.role))
         return pair
 
-    def guest(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
-        """Begin an auth session for a guest student, good for one classroom session and without a refresh token."""
-        auth = AuthSession(new_id(), f"guest-{new_id(9)}", display_name, "student", guest_of=session_id)
+    def guest(self, auth: AuthSession, seconds: float) -> TokenPair:
+        """Begin the auth session of :func:`new_guest`, which has no refresh token."""
         return self._issue_for_session(auth, seconds)
 
     def transcriber(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
@@ -172,6 +171,11 @@ class Tokens:
             leeway=config.leeway,
             options={"verify_aud": audience is not None, "verify_sub": config.verify_sub},
         )
+
+
+def new_guest(display_name: str, session_id: str) -> AuthSession:
+    """A guest student, who belongs to one classroom session; their login has not begun."""
+    return AuthSession(new_id(), f"guest-{new_id(9)}", display_name, "student", guest_of=session_id)
 
 
 def bearer(header: str | None) -> str | None:

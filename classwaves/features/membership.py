@@ -6,17 +6,13 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ..errors import ClassWavesError, StaleFence
-from ..events import Context, Feature, entry_fences
-from ..live import LiveSession
-from ..models import Principal
+from ..entrance import ask_guard, check_entry, enter, take_seat
+from ..errors import ClassWavesError
+from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
 from ..ring import Resume
-from ..tally import add
 
 membership = Feature("membership")
-
-TRIES = 5
 
 
 class ResumeSchema(EventSchema):
@@ -39,32 +35,6 @@ class LeaveSchema(EventSchema):
     sessionCode = session_code()
 
 
-def check_entry(live: LiveSession, principal: Principal) -> None:
-    """Who may enter: staff, and whom the session's settings let in.
-
-    :raises ClassWavesError: ``SESSION_ENDED``, ``SESSION_ACCESS_DENIED``.
-    """
-    record = live.record
-    if record.status == "ended":
-        raise ClassWavesError("SESSION_ENDED")
-    if principal.auth.guest_of not in (None, live.id):
-        raise ClassWavesError("SESSION_ACCESS_DENIED", "This guest belongs to another session")
-    if principal.user_id in live.replica.removed:
-        raise ClassWavesError("SESSION_ACCESS_DENIED", "You were removed from this session")
-    if live.is_staff(principal) or _captions_for_staff(live, principal):
-        return
-    if principal.role == "teacher":
-        raise ClassWavesError("SESSION_ACCESS_DENIED", "This session belongs to another teacher")
-    if record.settings["access"] == "roster" and principal.user_id not in record.settings["rosterUserIds"]:
-        raise ClassWavesError("SESSION_ACCESS_DENIED", "You are not on this session's roster")
-
-
-def _captions_for_staff(live: LiveSession, principal: Principal) -> bool:
-    """A program that captions, with a token that staff asked for or that is of a login of theirs."""
-    own = principal.auth.guest_of == live.id or live.record.is_staff(principal.user_id, principal.role)
-    return principal.is_transcriber and own
-
-
 @membership.event("joinSession", schema=JoinSchema, allow="connected", arguments=("sessionCode", "resume"))
 def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Let the socket in and tell it where things stand; joining again only tells."""
@@ -85,48 +55,14 @@ def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     try:
         check_entry(live, context.principal)
         if connection.sid not in live.members:
-            _take_seat(context, live)
-        return _enter(context, live, resume)
+            ask_guard(context, live)
+            take_seat(context, live)
+        return enter(context, live, resume)
     except BaseException:
         if connection.sid not in live.members:
             del connection.seats[session_id]
             hub.depart(connection, live, 0)  # the store may have the seat even if its answer was lost
         raise
-
-
-def _take_seat(context: Context, live: LiveSession) -> None:
-    """Add the connection to the roster, and wait until the arrival has come along the feed."""
-    principal = context.principal
-    for _ in range(TRIES):
-        fences = entry_fences(live, principal)  # before the check that relies on them
-        check_entry(live, principal)
-        uncounted = live.is_staff(principal) or principal.is_transcriber
-        capacity = None if uncounted else live.record.settings["maxParticipants"] + live.replica.captioners()
-        try:
-            result = context.hub.store.join(
-                live.id,
-                context.seat,
-                display_name=principal.display_name,
-                role=principal.participant_role,
-                fences=fences,
-                capacity=capacity,
-            )
-        except StaleFence:
-            live.catch_up()
-        else:
-            return live.reach(result.seq)
-    raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
-
-
-def _enter(context: Context, live: LiveSession, resume: Resume | None) -> dict[str, Any]:
-    older = live.older(resume)
-    with live.lock:  # snapshot and room in one turn: no event falls between
-        check_entry(live, context.principal)  # somebody may have been removed while the log was read
-        missed = live.missed(context.principal, resume, older)
-        _count(context, resume, missed)
-        snapshot = live.snapshot(context.principal, missed)
-        live.enter(context.connection.sid, context.principal, snapshot)
-        return {"seq": live.replica.seq, "epoch": live.replica.epoch, "recovered": missed is not None}
 
 
 @membership.event("syncSession", schema=SyncSchema, allow="participant", reads=True)
@@ -140,11 +76,6 @@ def sync(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         missed = live.missed(context.principal, resume, older)
         _count(context, resume, missed)
         return live.snapshot(context.principal, missed)
-
-
-def _count(context: Context, resume: Resume | None, missed: list[Any] | None) -> None:
-    outcome = "fresh" if resume is None else "snapshot" if missed is None else "complete"
-    add(context.hub.tally.resumes, outcome)
 
 
 @membership.event("leaveSession", schema=LeaveSchema, allow="connected", arguments=("sessionCode",))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask_smorest import Blueprint
 
 from .. import lifecycle
 from ..archive.base import Archive, Past
+from ..auth.tokens import new_guest
 from ..errors import ClassWavesError
+from ..gate import Join
 from ..live import LiveSession
 from ..models import Principal, SessionRecord, normalize_code
 from ..past import PastSession
@@ -99,6 +102,9 @@ def _open_to_reader(live: LiveSession) -> LiveSession:
         current_state().hub.refresh(live)  # who has just come in on another worker
         if not _may_read(live):
             raise ClassWavesError("SESSION_ACCESS_DENIED")
+    who = principal()
+    if not live.is_staff(who) and who.user_id not in live.replica.participants:
+        current_state().hub.gate.check(Join.of(who, live.record, address(), reads=True))
     return live
 
 
@@ -229,8 +235,9 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
         raise ClassWavesError("SESSION_ENDED")
     if record.settings["access"] != "code" or not record.settings["guestsAllowed"]:
         raise ClassWavesError("SESSION_ACCESS_DENIED", "This session is not open to guests")
-    idle = state.settings.idle_days * 86400
-    return tokens(state.tokens.guest(body["displayName"], record.id, idle))
+    who, seconds = new_guest(body["displayName"], record.id), state.settings.idle_days * 86400
+    state.hub.gate.check(Join.of(Principal(who, time.time() + seconds), record, address()))
+    return tokens(state.tokens.guest(who, seconds))
 
 
 @blueprint.route("/sessions/<code>/participants", methods=["GET"])
