@@ -93,12 +93,13 @@ def enter(context: Context, live: LiveSession, resume: Resume | None) -> dict[st
     with live.lock:  # snapshot and room in one turn: no event falls between
         check_entry(live, context.principal)  # somebody may have been removed while the log was read
         missed = live.missed(context.principal, resume, older)
-        _count(context, resume, missed)
+        count_resume(context, resume, missed)
         snapshot = live.snapshot(context.principal, missed)
         live.enter(context.connection.sid, context.principal, snapshot)
         return {"seq": live.replica.seq, "epoch": live.replica.epoch, "recovered": missed is not None}
 
 
-def _count(context: Context, resume: Resume | None, missed: list[Any] | None) -> None:
+def count_resume(context: Context, resume: Resume | None, missed: list[Any] | None) -> None:
+    """Count what a client that came, or asked for what it missed, was answered."""
     outcome = "fresh" if resume is None else "snapshot" if missed is None else "complete"
     add(context.hub.tally.resumes, outcome)

@@ -80,6 +80,9 @@ class Settings:
         "CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, readers.positive(float), "refresh tokens"
     )
     guest_token_hours: float = setting("CLASSWAVES_GUEST_TOKEN_HOURS", 12.0, readers.positive(float), "guests' tokens")
+    guests_per_seat: int = setting(
+        "CLASSWAVES_GUESTS_PER_SEAT", 3, readers.positive(int), "guests' logins for each seat (`maxParticipants`)"
+    )
 
     ping_interval: float = setting("CLASSWAVES_PING_INTERVAL", 25.0, readers.positive(float), "Engine.IO heartbeat")
     ping_timeout: float = setting(

@@ -73,19 +73,29 @@ class Tokens:
             return self.login(replace(account, role=standing.role or account.role))
         return pair
 
-    def guest(self, auth: AuthSession, seconds: float) -> TokenPair:
-        """Begin the auth session of :func:`new_guest`, which has no refresh token."""
-        return self._issue_for_session(auth, seconds)
+    def guest(self, auth: AuthSession, seconds: float, most: int) -> TokenPair:
+        """Begin the auth session of :func:`new_guest`, which has no refresh token.
+
+        :param most: how many guests of their session may have one at once.
+        :raises ClassWavesError: ``SESSION_FULL``.
+        """
+        seconds = self._seconds(seconds)
+        if not self._store.save_guest(auth, seconds, most):
+            raise ClassWavesError("SESSION_FULL")
+        return self._pair_for_session(auth, seconds)
 
     def transcriber(self, display_name: str, session_id: str, seconds: float) -> TokenPair:
         """Begin an auth session for a program that captions one classroom session and may do nothing else."""
         scopes = (TRANSCRIBER,)
         auth = AuthSession(new_id(), f"transcriber-{new_id(9)}", display_name, "student", scopes, session_id)
-        return self._issue_for_session(auth, seconds)
-
-    def _issue_for_session(self, auth: AuthSession, seconds: float) -> TokenPair:
-        seconds = min(seconds, self._settings.guest_token_hours * 3600)
+        seconds = self._seconds(seconds)
         self._store.save_auth(auth, "", seconds)
+        return self._pair_for_session(auth, seconds)
+
+    def _seconds(self, most: float) -> float:
+        return min(most, self._settings.guest_token_hours * 3600)
+
+    def _pair_for_session(self, auth: AuthSession, seconds: float) -> TokenPair:
         return TokenPair(self._access(auth, seconds), None, int(seconds), auth)
 
     def _issue(self, auth: AuthSession) -> TokenPair:

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ..entrance import ask_guard, check_entry, enter, take_seat
+from ..entrance import ask_guard, check_entry, count_resume, enter, take_seat
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
@@ -74,7 +74,7 @@ def sync(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         if context.connection.sid not in live.members:  # removed while the log was read
             raise ClassWavesError("NOT_IN_SESSION")
         missed = live.missed(context.principal, resume, older)
-        _count(context, resume, missed)
+        count_resume(context, resume, missed)
         return live.snapshot(context.principal, missed)
 
 

@@ -237,7 +237,8 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
         raise ClassWavesError("SESSION_ACCESS_DENIED", "This session is not open to guests")
     who, seconds = new_guest(body["displayName"], record.id), state.settings.idle_days * 86400
     state.hub.gate.check(Join.of(Principal(who, time.time() + seconds), record, address()))
-    return tokens(state.tokens.guest(who, seconds))
+    most = state.settings.guests_per_seat * record.settings["maxParticipants"]
+    return tokens(state.tokens.guest(who, seconds, most))
 
 
 @blueprint.route("/sessions/<code>/participants", methods=["GET"])

@@ -29,6 +29,9 @@ class Logins(Protocol):
 
     def save_auth(self, auth: AuthSession, refresh_id: str, seconds: float) -> None: ...
 
+    def save_guest(self, auth: AuthSession, seconds: float, most: int) -> bool:
+        """Keep a guest's auth session; ``False`` if their session has ``most`` of them already."""
+
     def auth(self, auth_id: str) -> AuthSession | None: ...
 
     def rotate_refresh(self, auth_id: str, old: str, new: str, seconds: float) -> bool:

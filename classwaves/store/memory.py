@@ -32,13 +32,13 @@ from .base import (
     participant_fact,
 )
 from .memory_base import Session, User
-from .memory_logins import MemoryLogins
+from .memory_guests import MemoryGuests
 from .memory_uploads import MemoryUploads
 
 logger = logging.getLogger(__name__)
 
 
-class MemoryStore(MemoryUploads, MemoryLogins):
+class MemoryStore(MemoryUploads, MemoryGuests):
     """A :class:`~classwaves.store.base.Store` in this process.
 
     :param limits: how much of a session is kept.
