@@ -1,80 +1,125 @@
-"""Rate limits, by the ``limits`` library: events in this process, logins and joins over all workers.
+"""Rate limits: events in this process, logins and joins over all workers, there by the ``limits`` library.
 
-Imports errors, settings and the URL's parser. Keys are users and names; an address alone has wide limits, because a
-school has one.
+Imports errors, settings, windows and the URL's parser. Keys are users and names; an address alone has wide
+limits, because a school has one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from .errors import ClassWavesError, StoreUnavailable
 from .redis_url import parse_redis_url
 from .settings import Settings
 from .tally import Tally, add
+from .windows import Places, Windows
 
-#: What is counted in this process only, so that it costs no round trip.
-LOCAL = frozenset({"event", "chunk", "read", "signal"})
+#: What all workers count together, at the price of a round trip to Redis.
+SHARED = ("login", "login_name", "guest", "guess", "personal")
+#: What each worker counts for itself: what is frequent, and where the number of workers more does no harm.
+LOCAL = ("handshake", "connect", "read", "create", "event", "session", "chunk", "signal")
+#: How many refusals of the shared limits are remembered before those that have passed are forgotten.
+REMEMBERED = 1024
+
+Key = tuple[str, ...]
 
 
 class RateLimits:
-    """The limits of one application, each named as its setting is (``CLASSWAVES_<NAME>_RATE``)."""
+    """The limits of one application, each named as its setting is (``CLASSWAVES_<NAME>_RATE``).
 
-    def __init__(self, settings: Settings, tally: Tally | None = None) -> None:
+    :param clock: seconds, never backwards.
+    """
+
+    def __init__(
+        self, settings: Settings, tally: Tally | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._tally = tally or Tally()
         self._enabled = settings.ratelimit_enabled
-        self._items: dict[str, list[RateLimitItem]] = {
-            name: parse_many(getattr(settings, f"{name}_rate"))
-            for name in (
-                "login",
-                "login_name",
-                "guest",
-                "guess",
-                "connect",
-                "event",
-                "chunk",
-                "read",
-                "personal",
-                "signal",
-            )
-        }
-        self._local = FixedWindowRateLimiter(MemoryStorage())
         self._settings = settings
+        self._clock = clock
+        self._items = {name: parse_many(getattr(settings, f"{name}_rate")) for name in (*SHARED, *LOCAL)}
+        self._windows = {name: self._window(items) for name, items in self._items.items()}
+        self._events = {name: self._window(parse_many(rate)) for name, rate in settings.own_rates.items()}
+        #: until when somebody is refused by a shared limit, as far as this worker has been told
+        self._refused: dict[Key, float] = {}
         self._redis: FixedWindowRateLimiter | None = None
+        self.connections = Places(settings.user_connections if self._enabled else math.inf)
+        self.downloads = Places(settings.user_downloads if self._enabled else math.inf)
+
+    def _window(self, items: list[RateLimitItem]) -> Windows:
+        return Windows([(item.amount, item.get_expiry()) for item in items], self._clock)
 
     def hit(self, name: str, *key: str, times: int = 1) -> None:
         """Count one try, or so many.
 
         :raises ClassWavesError: ``RATE_LIMIT`` with ``retryAfterMs``; ``SERVICE_UNAVAILABLE``.
         """
-        self._apply(name, key, times)
+        if not self._enabled:
+            return
+        if name in SHARED and self._settings.store_kind == "redis":
+            self._refuse(name, self._hit_shared(name, key, times))
+        else:
+            self._refuse(name, self._windows[name].take(key, times))
+
+    def hit_event(self, event: str, user_id: str) -> None:
+        """Count one event against the rate that it has of its own, if any. :raises ClassWavesError: see above."""
+        if self._enabled and (window := self._events.get(event)):
+            self._refuse("event", window.take(user_id))
 
     def check(self, name: str, *key: str) -> None:
         """Raise what :meth:`hit` would raise, without counting."""
-        self._apply(name, key, 0)
-
-    def _apply(self, name: str, key: tuple[str, ...], times: int) -> None:
         if not self._enabled:
             return
-        parts = (name, _digest(key))
+        if name in SHARED and self._settings.store_kind == "redis":
+            self._refuse(name, self._hit_shared(name, key, 0))
+        else:
+            self._refuse(name, self._windows[name].wait(key))
+
+    def check_here(self, name: str, *key: str) -> None:
+        """The same, without asking anybody: what this worker has refused before."""
+        if not self._enabled:
+            return
+        wait = self._refused.get((name, *key), 0.0) - self._clock()
+        self._refuse(name, max(wait, self._windows[name].wait(key)))
+
+    def _refuse(self, name: str, wait: float) -> None:
+        if wait > 0:
+            add(self._tally.rate_limited, name)
+            raise ClassWavesError("RATE_LIMIT", retry_after_ms=math.ceil(wait * 1000))
+
+    def _hit_shared(self, name: str, key: Key, times: int) -> float:
+        """How long to wait. Who has been refused is not counted again, and costs Redis nothing, until then."""
+        full = (name, *key)
+        if (wait := self._refused.get(full, 0.0) - self._clock()) > 0:
+            return wait
         try:
-            limiter = self._local if name in LOCAL else self._shared()
-            for item in self._items[name]:
-                if not (limiter.hit(item, *parts, cost=times) if times else limiter.test(item, *parts)):
-                    add(self._tally.rate_limited, name)
-                    wait = max(0.0, limiter.get_window_stats(item, *parts).reset_time - time.time())
-                    raise ClassWavesError("RATE_LIMIT", retry_after_ms=int(wait * 1000) + 1)
-        except ClassWavesError:
-            raise
-        except Exception as error:  # the storage is Redis, and away
+            wait = self._ask_redis(name, _digest(key), times)
+        except Exception as error:  # Redis is away
             add(self._tally.store_errors, "limits")
             raise StoreUnavailable from error
+        if wait > 0:
+            if len(self._refused) >= REMEMBERED:
+                self._refused = {old: until for old, until in self._refused.items() if until > self._clock()}
+            self._refused[full] = self._clock() + wait
+        return wait
+
+    def _ask_redis(self, name: str, digest: str, times: int) -> float:
+        limiter, wait = self._shared(), 0.0
+        for item in self._items[name]:
+            if not (limiter.hit(item, name, digest, cost=times) if times else limiter.test(item, name, digest)):
+                storage: Any = limiter.storage
+                # the library's own answer is in whole seconds, rounded down too: who waits so long would be refused
+                left = storage.storage.pttl(storage.prefixed_key(item.key_for(name, digest)))
+                wait = max(wait, (max(left, 0) + 1) / 1000)
+        return wait
 
     def close(self) -> None:
         """Let go of the connections to Redis."""
@@ -84,14 +129,12 @@ class RateLimits:
 
     def _shared(self) -> FixedWindowRateLimiter:
         """The limiter over all workers, made when it is first needed: a cluster's asks the cluster for its nodes."""
-        if self._settings.store_kind != "redis":
-            return self._local
         if self._redis is None:
             self._redis = FixedWindowRateLimiter(_redis_storage(self._settings))
         return self._redis
 
 
-def _digest(key: tuple[str, ...]) -> str:
+def _digest(key: Key) -> str:
     """Names and addresses do not belong into the store's key names."""
     return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""What the value of a setting may be: each function reads one kind and says what is wrong with it.
+"""What a setting is, and what its value may be: each function reads one kind and says what is wrong with it.
 
 Beside them, what is said of names and keys that cannot be meant. Imports the parser of Redis URLs. Readers raise
 :exc:`ValueError` with the rest of a sentence; it begins with the name.
@@ -6,6 +6,7 @@ Beside them, what is said of names and keys that cannot be meant. Imports the pa
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import re
@@ -41,6 +42,11 @@ def short_key(name: str, key: str, least: int) -> str:
         f"{name} {'is too short' if key else 'is not set'}: give at least {least} random bytes, for example from "
         "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`, or set CLASSWAVES_DEMO=1 to try."
     )
+
+
+def setting(name: str, default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
+    """A field of the settings: its name outside, its default, what reads it, and what it means."""
+    return dataclasses.field(default=default, metadata={"name": name, "read": read, "meaning": meaning})
 
 
 def flag(value: Any) -> bool:
@@ -144,6 +150,20 @@ def rate(value: Any) -> str:
     except ValueError:
         raise ValueError("is a rate such as 10/minute or 5/second;100/minute") from None
     return str(value)
+
+
+def event_rates(value: Any) -> tuple[tuple[str, str], ...]:
+    """Names of events and their rates. Whether there are such events is for the pipeline to say."""
+    pairs = value.items() if isinstance(value, dict) else (word.partition("=")[::2] for word in words(value))
+    found = tuple((str(name).strip(), str(rates).strip()) for name, rates in pairs)
+    for name, rates in found:
+        try:
+            rate(rates)
+        except ValueError:
+            raise ValueError("is a list such as addReaction=10/second,raiseHand=5/second;60/minute") from None
+        if not name:
+            raise ValueError("names no event: give addReaction=10/second")
+    return found
 
 
 def file_place(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 from . import readers
 from .demo_keys import demo_keys
 from .ice import IceServer, parse_ice_servers
+from .rates import RateSettings
 from .readers import SettingsError as SettingsError
+from .readers import setting
 
 #: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
 MIN_KEY_BYTES = 32
@@ -27,13 +29,9 @@ PREFIX = "CLASSWAVES_"
 INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT"})
 
 
-def setting(name: str, default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"name": name, "read": read, "meaning": meaning})
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
-    """The settings of one application. Durations are in seconds unless the name says otherwise."""
+class Settings(RateSettings):
+    """The settings of one application; ``rates`` has more. Durations are in seconds unless the name says otherwise."""
 
     host: str = setting("CLASSWAVES_HOST", "", str, "address to bind; empty: 127.0.0.1 in demo mode, else 0.0.0.0")
     port: int = setting("PORT", 8000, readers.count, "port to bind")
@@ -260,39 +258,6 @@ class Settings:
         365.0,
         readers.duration,
         "how long the archive keeps a session after its last event; 0: for ever",
-    )
-
-    ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, readers.flag, "rate limits")
-    login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", readers.rate, "logins per address and user name")
-    login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", readers.rate, "logins per user name")
-    guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", readers.rate, "guest joins per address")
-    guess_rate: str = setting(
-        "CLASSWAVES_GUESS_RATE", "100/minute", readers.rate, "unknown codes per user; guests: per address"
-    )
-    connect_rate: str = setting(
-        "CLASSWAVES_CONNECT_RATE", "30/minute", readers.rate, "connections per address and user"
-    )
-    read_rate: str = setting(
-        "CLASSWAVES_READ_RATE", "30/second;600/minute", readers.rate, "REST reads of sessions per user"
-    )
-    event_rate: str = setting("CLASSWAVES_EVENT_RATE", "30/second;600/minute", readers.rate, "events per user")
-    personal_rate: str = setting(
-        "CLASSWAVES_PERSONAL_RATE",
-        "10/minute",
-        readers.rate,
-        "exports and erases of one's own data per user, for which all logs are read; guests: per address",
-    )
-    chunk_rate: str = setting(
-        "CLASSWAVES_CHUNK_RATE",
-        "50/second;1000/minute",
-        readers.rate,
-        "chunks of files per user, 256 KiB each at the most",
-    )
-    signal_rate: str = setting(
-        "CLASSWAVES_SIGNAL_RATE",
-        "60/second;1200/minute",
-        readers.rate,
-        "`signal` events per user, which are no others' events; each further 8 KiB of one counts as another one",
     )
 
     @classmethod

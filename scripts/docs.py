@@ -7,6 +7,7 @@ from pathlib import Path
 from classwaves.errors import ERROR_CODES
 from classwaves.events import Event
 from classwaves.features import FEATURES
+from classwaves.rates import RateSettings
 from classwaves.rules import RULES
 from classwaves.settings import Settings
 
@@ -44,7 +45,7 @@ with the HTTP status of its row). *Try again*: the same request may succeed late
 def configuration() -> str:
     rows = [
         f"| `{field.metadata['name']}` | {_shown(field.default)} | {field.metadata['meaning']} |\n"
-        for field in dataclasses.fields(Settings)
+        for field in sorted(dataclasses.fields(Settings), key=lambda field: field in dataclasses.fields(RateSettings))
     ]
     return CONFIGURATION + "".join(rows)
 

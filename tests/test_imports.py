@@ -8,7 +8,7 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "errors models codec filenames filetypes tally",
+    "errors models codec filenames filetypes tally addresses windows",
     "transport",
     "transport.frames transport.http transport.outbox transport.turns transport.wheel transport.handshakes",
     "transport.door transport.drain",
@@ -18,7 +18,7 @@ LAYERS = [
     "transport.engine",
     "ice redis_url",
     "readers",
-    "demo_keys",
+    "demo_keys rates",
     "settings",
     "erasure gate",
     "origins limits scheduler replica ring throttle captions payloads",
