@@ -1,6 +1,6 @@
 """A worker's sockets as sessions see them, and how they are reached.
 
-Imports models.
+Imports addresses and models.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .addresses import source
 from .models import Principal
 
 if TYPE_CHECKING:
@@ -87,6 +88,12 @@ class Connection:
     closed: bool = False
     packet_bytes: int = 0
     flight: Flight | None = None
+
+    @property
+    def guesser(self) -> str:
+        """Who is held to account for unknown codes: guests cost nothing, so theirs are counted by address."""
+        who = self.principal
+        return who.user_id if who.auth.guest_of is None else source(self.address)
 
     def settle(self) -> None:
         """Wait until all events in flight have ended. Called with ``lock`` held, which they may need."""

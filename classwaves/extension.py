@@ -5,6 +5,7 @@ Imports everything below it; only ``app`` is above.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 
 from flask import Flask
@@ -26,7 +27,7 @@ from .origins import Origins
 from .pipeline import Pipeline
 from .publisher import Outlet, Publishes
 from .samples import Samples
-from .settings import Settings
+from .settings import Settings, SettingsError
 from .state import State, current_state
 from .store import Store, open_store
 from .tally import Tally
@@ -127,9 +128,20 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         if isinstance(socketio.server.eio, LiveEngine):
             DRAINS.append(Closing(socketio.server.eio, namespace, hub, emitter))
         pipeline = Pipeline(self._features, hub, limits)
+        _check_event_rates(settings, pipeline)
         namespace.bind(hub, pipeline)
         Samples(tally, hub, namespace, socketio.server.eio)
         socketio.on_namespace(namespace)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings)  # type: ignore[method-assign]
         return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio, tally)
+
+
+def _check_event_rates(settings: Settings, pipeline: Pipeline) -> None:
+    """:raises SettingsError: a rate was set for an event that there is not, which would limit nothing."""
+    for name, _ in settings.event_rates:
+        if name not in pipeline.events:
+            near = difflib.get_close_matches(name, pipeline.events, n=1, cutoff=0.0)
+            raise SettingsError(
+                f"CLASSWAVES_EVENT_RATES names the event {name}, which there is not. Did you mean {near[0]}?"
+            )

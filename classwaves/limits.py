@@ -26,6 +26,8 @@ from .windows import Places, Windows
 SHARED = ("login", "login_name", "guest", "guess", "personal")
 #: What each worker counts for itself: what is frequent, and where the number of workers more does no harm.
 LOCAL = ("handshake", "connect", "read", "create", "event", "session", "chunk", "signal")
+#: No limit, but kept as one: an address from which a session has been entered once in so long.
+WELCOME, WELCOME_RATE = "welcome", "1 per 12 hour"
 #: How many refusals of the shared limits are remembered before those that have passed are forgotten.
 REMEMBERED = 1024
 
@@ -46,6 +48,7 @@ class RateLimits:
         self._settings = settings
         self._clock = clock
         self._items = {name: parse_many(getattr(settings, f"{name}_rate")) for name in (*SHARED, *LOCAL)}
+        self._items[WELCOME] = parse_many(WELCOME_RATE)
         self._windows = {name: self._window(items) for name, items in self._items.items()}
         self._events = {name: self._window(parse_many(rate)) for name, rate in settings.own_rates.items()}
         #: until when somebody is refused by a shared limit, as far as this worker has been told
@@ -64,24 +67,27 @@ class RateLimits:
         """
         if not self._enabled:
             return
-        if name in SHARED and self._settings.store_kind == "redis":
-            self._refuse(name, self._hit_shared(name, key, times))
-        else:
-            self._refuse(name, self._windows[name].take(key, times))
+        self._refuse(name, self._take(name, key, times))
 
     def hit_event(self, event: str, user_id: str) -> None:
         """Count one event against the rate that it has of its own, if any. :raises ClassWavesError: see above."""
-        if self._enabled and (window := self._events.get(event)):
-            self._refuse("event", window.take(user_id))
+        if self._enabled and event in self._events:
+            self._refuse("event", self._events[event].take(user_id))
 
     def check(self, name: str, *key: str) -> None:
         """Raise what :meth:`hit` would raise, without counting."""
         if not self._enabled:
             return
-        if name in SHARED and self._settings.store_kind == "redis":
-            self._refuse(name, self._hit_shared(name, key, 0))
-        else:
-            self._refuse(name, self._windows[name].wait(key))
+        self._refuse(name, self._take(name, key, 0))
+
+    def welcome(self, address: str, session_id: str) -> None:
+        """Somebody at this address has entered this session, or leads it. :raises StoreUnavailable: Redis is away."""
+        if self._enabled:
+            self._take(WELCOME, (address, session_id), 1)
+
+    def is_welcome(self, address: str, session_id: str) -> bool:
+        """Whether somebody was there not long ago. :raises StoreUnavailable: Redis is away."""
+        return self._enabled and self._take(WELCOME, (address, session_id), 0) > 0
 
     def check_here(self, name: str, *key: str) -> None:
         """The same, without asking anybody: what this worker has refused before."""
@@ -95,7 +101,14 @@ class RateLimits:
             add(self._tally.rate_limited, name)
             raise ClassWavesError("RATE_LIMIT", retry_after_ms=math.ceil(wait * 1000))
 
-    def _hit_shared(self, name: str, key: Key, times: int) -> float:
+    def _take(self, name: str, key: Key, times: int) -> float:
+        """Count so many tries, or none, and return how long to wait."""
+        if name not in LOCAL and self._settings.store_kind == "redis":
+            return self._take_shared(name, key, times)
+        windows = self._windows[name]
+        return windows.take(key, times) if times else windows.wait(key)
+
+    def _take_shared(self, name: str, key: Key, times: int) -> float:
         """How long to wait. Who has been refused is not counted again, and costs Redis nothing, until then."""
         full = (name, *key)
         if (wait := self._refused.get(full, 0.0) - self._clock()) > 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -87,6 +87,7 @@ class Pipeline:
         self._limits.hit(event.rate if event else "event", connection.principal.user_id)
         if event is None:
             raise ClassWavesError("UNKNOWN_EVENT")
+        self._limits.hit_event(event.name, connection.principal.user_id)
         data = loaded(event, args)
         if event.weight and (more := event.weight(data)):
             self._limits.hit(event.rate, connection.principal.user_id, times=more)
@@ -94,8 +95,7 @@ class Pipeline:
             return self._dispatch(connection, event, data)
         except ClassWavesError as error:
             if error.code == "SESSION_NOT_FOUND":  # a code that was guessed counts as over REST
-                who = connection.principal
-                self._limits.hit("guess", who.user_id if who.auth.guest_of is None else connection.address)
+                self._limits.hit("guess", connection.guesser)
             raise
 
     def _dispatch(self, connection: Connection, event: Event, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -110,9 +110,13 @@ class Pipeline:
     def _within(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         connection, event = context.connection, context.event
         if event.allow == CONNECTED:
+            if "sessionCode" in data:
+                self._check_guesser(connection, lambda: event.finds(self._hub, data))
             return event.handler(context, data)
         try:
-            context._live = self._joined(connection, event.finds(self._hub, data))
+            live = context._live = self._joined(connection, event.finds(self._hub, data))
+            # students together cannot keep the staff out
+            self._limits.hit("session", live.id, "staff" if live.is_staff(connection.principal) else "students")
             return self._attempt(context, data)
         except ClassWavesError as error:
             # who may not act any more is still told what came of a request that was carried out
@@ -159,8 +163,21 @@ class Pipeline:
         live = connection.seats.get(session_id)
         if live is not None and connection.sid in live.members:
             return live
+        self._check_guesser(connection, lambda: session_id)
         ended = self._hub.record(session_id).status == "ended"
         raise ClassWavesError("SESSION_ENDED" if ended else "NOT_IN_SESSION")
+
+    def _check_guesser(self, connection: Connection, find: Callable[[], str]) -> None:
+        """Who has guessed too many codes is not told which of them exist; their own sessions stay open to them.
+
+        :raises ClassWavesError: ``RATE_LIMIT``, ``SESSION_NOT_FOUND``.
+        """
+        try:
+            self._limits.check_here("guess", connection.guesser)
+        except ClassWavesError:
+            session_id = find()
+            if session_id not in connection.seats and session_id != connection.principal.auth.guest_of:
+                raise
 
     def _first_answer(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
         try:

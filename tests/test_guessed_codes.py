@@ -69,6 +69,22 @@ def test_guests_of_one_address_have_one_count(room: Classroom) -> None:
     ann.join(room.code)
 
 
+def test_who_is_over_the_limit_is_not_told_which_codes_there_are(room: Classroom) -> None:
+    ada, gus = room.joined("Ada"), room.guest("Gus")
+    other = open_classroom(room.app).code
+    for tab in (ada, gus):
+        while miss(tab) != "RATE_LIMIT":
+            pass
+        assert tab.refused("joinSession", other)["code"] == "RATE_LIMIT"
+        assert tab.refused("sendMessage", {"sessionCode": other, "message": "hi"})["code"] == "RATE_LIMIT"
+    ada.join(room.code)
+    ada.say(room.code, "here I am")
+    gus.join(room.code)
+    gus.say(room.code, "me too")
+    other_room = Classroom(room.app, other)
+    other_room.joined("Bob").say(other, "nothing has happened to others")
+
+
 def test_guests_of_another_address_have_another_count(workers: list[Worker]) -> None:
     workers.append(Worker(MemoryStore(LIMITS), RATELIMIT_ENABLED=True, GUESS_RATE=f"{MOST}/minute"))
     (worker,) = workers

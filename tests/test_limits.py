@@ -1,5 +1,6 @@
 """Rate limits: who guesses is stopped, and nobody else behind the same address is."""
 
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -126,11 +127,97 @@ def test_guest_joins_have_a_limit_by_address(limited: Limited) -> None:
 
 def test_guessing_codes_is_stopped_by_address(limited: Limited) -> None:
     client = limited(CLASSWAVES_GUESS_RATE="3/minute")
-    code = new_session(client, teacher(client))
+    code, other = (new_session(client, teacher(client)) for _ in range(2))
     assert [join(client, code) for _ in range(5)] == [None] * 5, "a code that exists is no guess"
-    assert [join(client, "AAAAAA") for _ in range(4)] == ["SESSION_NOT_FOUND"] * 3 + ["RATE_LIMIT"]
-    assert join(client, code) == "RATE_LIMIT", "a hit is not told from a miss"
-    assert join(client, code, HOME) is None
+    tries = ["AAAAAA", " aaaaab ", "no code", "AAAAAA"]
+    assert [join(client, one) for one in tries] == ["SESSION_NOT_FOUND"] * 3 + ["RATE_LIMIT"]
+    assert join(client, other) == "RATE_LIMIT", "a hit is not told from a miss"
+    assert join(client, other, HOME) is None
+
+
+def test_a_class_gets_in_behind_the_address_of_a_guesser(limited: Limited) -> None:
+    """Once somebody there has entered the session, or its teacher has led it from there."""
+    client = limited(CLASSWAVES_GUESS_RATE="3/minute")
+    ada = teacher(client)
+    entered, led, foreign = (new_session(client, ada) for _ in range(3))
+    assert join(client, entered) is None
+    while join(client, "AAAAAA") != "RATE_LIMIT":
+        pass
+    assert [join(client, code) for code in (entered, led, foreign)] == [None, "RATE_LIMIT", "RATE_LIMIT"]
+    started = client.post(f"{API}/sessions/{led}/start", headers=ada, environ_overrides={"REMOTE_ADDR": SCHOOL})
+    assert refusal(started) is None
+    assert [join(client, code) for code in (entered, led, foreign)] == [None, None, "RATE_LIMIT"]
+    assert join(client, "AAAAAA") == "RATE_LIMIT"
+
+
+def test_wrong_codes_use_up_nothing_of_a_class(limited: Limited) -> None:
+    client = limited(CLASSWAVES_GUEST_RATE="3/minute")
+    code = new_session(client, teacher(client))
+    assert {join(client, "AAAAAA") for _ in range(9)} == {"SESSION_NOT_FOUND"}
+    assert [join(client, code) for _ in range(4)] == [None] * 3 + ["RATE_LIMIT"]
+
+
+@pytest.mark.parametrize("rotated", ["2001:db8:0:1::{:x}", "198.51.100.7:{}", "::ffff:198.51.100.7"])
+def test_another_address_of_the_same_house_is_no_other_one(limited: Limited, rotated: str) -> None:
+    client = limited(CLASSWAVES_GUESS_RATE="3/minute")
+    told = [join(client, "AAAAAA", rotated.format(number + 1)) for number in range(5)]
+    assert told == ["SESSION_NOT_FOUND"] * 3 + ["RATE_LIMIT"] * 2
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_an_address_that_a_client_makes_up_does_not_help(limited: Limited, hops: int) -> None:
+    client = limited(CLASSWAVES_GUESS_RATE="3/minute", CLASSWAVES_TRUSTED_PROXIES=hops)
+
+    def try_from(made_up: str) -> str | None:
+        forwarded = f"{made_up}, 198.51.100.7" if hops else made_up  # the proxy adds what it sees
+        path, headers = f"{API}/sessions/AAAAAA/join", {"X-Forwarded-For": forwarded}
+        return refusal(client.post(path, json={"displayName": "Eve"}, headers=headers))
+
+    told = [try_from(made_up) for made_up in ("10.0.0.1", "10.0.0.2", "x, y", ",,", "10.0.0.5")]
+    assert told == ["SESSION_NOT_FOUND"] * 3 + ["RATE_LIMIT"] * 2
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_thousand_students_get_in_and_a_thousand_guesses_do_not(
+    limited: Limited, redis_url: str, shared: bool
+) -> None:
+    """All from one address within a minute; half of the guesses while the class comes in."""
+    client = limited(**({"REDIS_URL": redis_url} if shared else {}))
+    code = new_session(client, teacher(client))
+    assert join(client, code) is None
+    guesses, students = [], []
+    for _ in range(500):
+        guesses += [join(client, "AAAAAA")]
+        students += [join(client, code), join(client, code.lower())]
+    guesses += [join(client, "AAAAAA") for _ in range(500)]
+    assert set(students) == {None}
+    assert guesses == ["SESSION_NOT_FOUND"] * 100 + ["RATE_LIMIT"] * 900
+
+
+def test_sessions_are_made_at_a_rate(limited: Limited) -> None:
+    client = limited(CLASSWAVES_CREATE_RATE="2/minute")
+    ada = teacher(client)
+    answers = [client.post(f"{API}/sessions", json={"title": "One"}, headers=ada) for _ in range(3)]
+    assert [refusal(answer) for answer in answers] == [None, None, "RATE_LIMIT"]
+
+
+def test_who_waits_as_redis_says_is_let_in(limited: Limited, redis_url: str) -> None:
+    client = limited(REDIS_URL=redis_url, CLASSWAVES_LOGIN_RATE="1/second")
+    answer = post(client, "/auth/login", {"username": "ada", "password": "wrong"})
+    while answer.status_code != 429:
+        answer = post(client, "/auth/login", {"username": "ada", "password": "wrong"})
+    time.sleep(answer.get_json()["error"]["retryAfterMs"] / 1000)
+    assert attempt(client, "ada") == "INVALID_CREDENTIALS"
+
+
+def test_who_is_over_a_limit_costs_redis_nothing(limited: Limited, redis_server: RedisServer) -> None:
+    client = limited(REDIS_URL=redis_server.url, CLASSWAVES_LOGIN_RATE="1/minute")
+    while attempt(client, "ada") != "RATE_LIMIT":
+        pass
+    with redis_server.client() as redis:
+        before = redis.info("stats")["total_commands_processed"]
+        assert {attempt(client, "ada") for _ in range(50)} == {"RATE_LIMIT"}
+        assert redis.info("stats")["total_commands_processed"] - before < 40
 
 
 def test_a_pupil_who_guesses_codes_does_not_stop_the_lesson(limited: Limited) -> None:
@@ -138,6 +225,8 @@ def test_a_pupil_who_guesses_codes_does_not_stop_the_lesson(limited: Limited) ->
     client = limited(CLASSWAVES_GUESS_RATE="3/minute")
     ada, ben = teacher(client), headers_for(client.application, "Ben")
     code, other = new_session(client, ada), new_session(client, ada)
+    made = client.post(f"{API}/sessions", json={"title": "X"}, headers=ada, environ_overrides={"REMOTE_ADDR": HOME})
+    foreign = made.get_json()["sessionCode"]
     gus = bearer(guest(client, code, "Gus")[0])
 
     def look(headers: dict[str, str], at: str) -> str | None:
@@ -148,8 +237,9 @@ def test_a_pupil_who_guesses_codes_does_not_stop_the_lesson(limited: Limited) ->
     assert look(ada, code) is None
     assert refusal(client.post(f"{API}/sessions/{code}/start", headers=ada)) is None
     assert look(gus, code) is None, "it is the session of this guest"
-    assert look(gus, other) == "RATE_LIMIT", "a hit is not told from a miss"
-    assert join(client, other, "127.0.0.1") == "RATE_LIMIT", "guests are counted together by address"
+    assert look(gus, foreign) == "RATE_LIMIT", "a hit is not told from a miss"
+    assert join(client, foreign, "127.0.0.1") == "RATE_LIMIT", "guests are counted together by address"
+    assert join(client, other, "127.0.0.1") is None, "a session of this school"
     assert look(ben, other) == "RATE_LIMIT"
 
 

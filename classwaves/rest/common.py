@@ -18,6 +18,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from .. import codec
+from ..addresses import source
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
 from ..models import Principal
@@ -194,4 +195,5 @@ def json_lines(items: Iterable[Mapping[str, Any]], name: str) -> Response:
 
 
 def address() -> str:
-    return request.remote_addr or ""
+    """Where a request is from, as limits count it."""
+    return source(request.remote_addr or "")

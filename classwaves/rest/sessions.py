@@ -44,7 +44,8 @@ def _look_up(code: str, who: Principal | None, archive: Archive | None) -> str |
     """The id of the session with a code, or else what the archive has of the newest one that had it.
 
     Guesses are counted by user, and by address where users cost nothing: guests, and who is not logged in. What others
-    behind their address guess keeps no guest from their own session.
+    behind their address guess keeps no guest from their own session, and no class from a session that somebody at this
+    address has entered or leads.
     """
     state, own = current_state(), who.auth.guest_of if who else None
     key = who.user_id if who and own is None else address()
@@ -61,8 +62,10 @@ def _look_up(code: str, who: Principal | None, archive: Archive | None) -> str |
                     state.limits.hit("guess", key)
         if found is None:
             raise
-    if own != (found.record.id if isinstance(found, Past) else found):
-        state.limits.check("guess", key)
+    session_id = found.record.id if isinstance(found, Past) else found
+    if own == session_id or (key == address() and state.limits.is_welcome(key, session_id)):
+        return found
+    state.limits.check("guess", key)
     return found
 
 
@@ -144,7 +147,11 @@ def create(body: dict[str, Any]) -> SessionRecord:
     who = principal()
     if who.role not in ("teacher", "admin"):
         raise ClassWavesError("FORBIDDEN", "Only teachers and admins create sessions")
-    return lifecycle.create(current_state().hub, who.user_id, body["title"], body["settings"])
+    limits = current_state().limits
+    limits.hit("create", who.user_id)
+    record = lifecycle.create(current_state().hub, who.user_id, body["title"], body["settings"])
+    limits.welcome(address(), record.id)
+    return record
 
 
 @blueprint.route("/sessions", methods=["GET"])
@@ -177,12 +184,16 @@ def show(code: str) -> SessionRecord:
 def change(body: dict[str, Any], code: str) -> SessionRecord:
     """Change the title or some of the settings. For staff."""
     hub, who = current_state().hub, principal()
+    current_state().limits.hit("event", who.user_id)
     return lifecycle.configure(hub, _find(code, who), who, body.get("title"), body.get("settings", {}))
 
 
 def _step(code: str, name: str, reason: str | None = None) -> SessionRecord:
-    who = principal()
-    return lifecycle.step(current_state().hub, _find(code, who), name, who, reason)
+    state, who = current_state(), principal()
+    state.limits.hit("event", who.user_id)
+    record = lifecycle.step(state.hub, _find(code, who), name, who, reason)
+    state.limits.welcome(address(), record.id)  # who leads it is there
+    return record
 
 
 @blueprint.route("/sessions/<code>/start", methods=["POST"])
@@ -229,8 +240,8 @@ def end(body: dict[str, str] | None, code: str) -> SessionRecord:
 def join(body: dict[str, str], code: str) -> dict[str, Any]:
     """A login for a guest student, good for this session alone."""
     state = current_state()
-    state.limits.hit("guest", address())
     record = state.hub.record(_find(code))
+    state.limits.hit("guest", address())  # wrong codes are counted as guesses, and use up nothing of a class's
     if record.status == "ended":
         raise ClassWavesError("SESSION_ENDED")
     if record.settings["access"] != "code" or not record.settings["guestsAllowed"]:
@@ -238,7 +249,9 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
     who, seconds = new_guest(body["displayName"], record.id), state.settings.idle_days * 86400
     state.hub.gate.check(Join.of(Principal(who, time.time() + seconds), record, address()))
     most = state.settings.guests_per_seat * record.settings["maxParticipants"]
-    return tokens(state.tokens.guest(who, seconds, most))
+    pair = state.tokens.guest(who, seconds, most)
+    state.limits.welcome(address(), record.id)
+    return tokens(pair)
 
 
 @blueprint.route("/sessions/<code>/participants", methods=["GET"])
