@@ -1,6 +1,6 @@
 """What clients may send, field by field: marshmallow's fields, stricter, and the schemas that events begin with.
 
-Imports nothing of the package.
+Imports names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
+
+from .names import shown
 
 #: The field of every event that stores something by which its client may repeat it.
 KEY = "clientMessageId"
@@ -43,6 +45,16 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class Name(Text):
+    """A name that others see, on one line: trimmed, normalized (NFC), and nothing in it that hides or covers."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name = shown(super()._deserialize(value, attr, data, **kwargs))
+        if name is None:
+            raise self.make_error("invalid")
+        return name
 
 
 class AnyText(fields.String):

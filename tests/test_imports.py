@@ -8,7 +8,7 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "errors models codec filenames filetypes tally addresses windows",
+    "errors models codec filenames filetypes names tally addresses windows",
     "transport",
     "transport.frames transport.http transport.outbox transport.turns transport.wheel transport.handshakes",
     "transport.door transport.drain",

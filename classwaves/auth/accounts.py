@@ -1,11 +1,10 @@
 """Accounts: the small protocol that a shop replaces, and the built-in one that keeps them in the store.
 
-Imports errors, models and store.
+Imports errors, models, names and store.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..errors import ClassWavesError
 from ..models import Account, new_id
+from ..names import canonical, is_username, shown
 from ..store import Store
 
 ROLES = ("teacher", "student", "admin")
@@ -64,8 +64,8 @@ class StoreAuthenticator:
     def create(self, username: str, password: str, display_name: str, role: str) -> Account:
         """Keep a new account.
 
-        :raises ClassWavesError: ``CONFLICT``: the name is taken; ``INVALID_PAYLOAD``: an unknown role, no name, a
-            password below 8 characters, or one of them too long to log in with.
+        :raises ClassWavesError: ``CONFLICT``: the name is taken; ``INVALID_PAYLOAD``: an unknown role, no name or
+            one that cannot be read, a password below 8 characters, or one of them too long to log in with.
         """
         if role not in ROLES:
             raise ClassWavesError("INVALID_PAYLOAD", f"The role must be one of {', '.join(ROLES)}")
@@ -74,10 +74,13 @@ class StoreAuthenticator:
         if len(username) > MAX_USERNAME or len(password) > MAX_PASSWORD:
             longest = f"a name of {MAX_USERNAME} characters and a password of {MAX_PASSWORD} characters at the most"
             raise ClassWavesError("INVALID_PAYLOAD", f"Give {longest}")
-        account = Account(new_id(), display_name, role)
+        name = shown(display_name)
+        if not is_username(username) or name is None:
+            raise ClassWavesError("INVALID_PAYLOAD", "Give names that can be read, without invisible characters")
+        account = Account(new_id(), name, role)
         kept = {
             "userId": account.user_id,
-            "displayName": display_name,
+            "displayName": name,
             "role": role,
             "password": generate_password_hash(password),
         }
@@ -106,8 +109,3 @@ class DemoAuthenticator:
         if demo is None:
             return self._others.authenticate(username, password)
         return demo if offload(check_password_hash, self._hash, password) else None
-
-
-def canonical(username: str) -> str:
-    """A user name in the form in which it is kept and counted: NFKC, no case, no space around."""
-    return unicodedata.normalize("NFKC", username).strip().casefold()

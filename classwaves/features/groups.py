@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import TRANSCRIBER, Draft, Entry
-from ..payloads import Flag, StoredEvent, Text, identifier, position, user_identifier
+from ..payloads import Flag, Name, StoredEvent, Text, identifier, position, user_identifier
 from ..replica import Replica, fold, snapshot
 from ..rules import forbidden
 
@@ -147,7 +147,7 @@ def _size(**options: Any) -> fields.Integer:
 
 
 class CreateSchema(StoredEvent):
-    name = Text(required=True, validate=validate.Length(1, 100))
+    name = Name(required=True, validate=validate.Length(1, 100))
     leaderId = user_identifier(allow_none=True)
     memberIds = _members()
     maxSize = _size(allow_none=True)
@@ -158,7 +158,7 @@ class GroupSchema(StoredEvent):
 
 
 class UpdateSchema(GroupSchema):
-    name = Text(validate=validate.Length(1, 100))
+    name = Name(validate=validate.Length(1, 100))
     leaderId = user_identifier(allow_none=True)
     memberIds = _members()
     maxSize = _size(allow_none=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import request
 
-from ..auth.accounts import canonical
 from ..auth.tokens import TokenPair, bearer
 from ..errors import ClassWavesError
 from ..models import AuthSession
+from ..names import canonical
 from ..state import current_state
 from .common import address, authenticated, documented, make_blueprint, principal
 from .schemas import LoginSchema, TokensSchema, UserSchema

@@ -8,11 +8,9 @@ from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
 from ..auth.accounts import MAX_PASSWORD, MAX_USERNAME
 from ..models import iso
-from ..payloads import LATEST, Flag, Text
+from ..payloads import LATEST, Flag, Name, Text
 
-NAME_LENGTH = 60
-#: Invisible characters that belong to some names: Persian is written with them, and emoji are made of several.
-JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+NAME_LENGTH, TITLE_LENGTH = 60, 200
 
 
 class Strict(Schema):
@@ -25,17 +23,6 @@ class Strict(Schema):
 class Answer(Schema):
     class Meta:
         unknown = EXCLUDE
-
-
-class DisplayName(Text):
-    """A name that others see: trimmed, not empty, without control characters."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
-        visible = text.translate(JOINERS)
-        if not visible or len(text) > NAME_LENGTH or not visible.isprintable():
-            raise self.make_error("invalid")
-        return text
 
 
 class ErrorBody(Schema):
@@ -81,18 +68,8 @@ class SessionSettings(Strict):
     fileSharing = Flag()
 
 
-class Title(Text):
-    """A session's title: trimmed, not empty."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).strip()
-        if not text or len(text) > 200:
-            raise self.make_error("invalid")
-        return text
-
-
 class NewSessionSchema(Strict):
-    title = Title(required=True)
+    title = Name(required=True, validate=validate.Length(1, TITLE_LENGTH))
     settings = fields.Nested(SessionSettings)
 
     @post_load
@@ -101,7 +78,7 @@ class NewSessionSchema(Strict):
 
 
 class ChangeSessionSchema(Strict):
-    title = Title()
+    title = Name(validate=validate.Length(1, TITLE_LENGTH))
     settings = fields.Nested(SessionSettings)
 
 
@@ -119,7 +96,7 @@ class SessionSchema(Answer):
 
 
 class GuestSchema(Strict):
-    displayName = DisplayName(required=True)
+    displayName = Name(required=True, validate=validate.Length(1, NAME_LENGTH))
 
 
 class PageSchema(Strict):
@@ -153,7 +130,7 @@ class AttendanceQuery(PageSchema):
 
 
 class TranscriberSchema(Strict):
-    displayName = DisplayName()
+    displayName = Name(validate=validate.Length(1, NAME_LENGTH))
 
 
 class GroupsSchema(Answer):
