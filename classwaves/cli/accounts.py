@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..auth.accounts import ROLES, StoreAuthenticator, canonical
+from ..auth.accounts import ROLES, StoreAuthenticator
+from ..names import canonical
 from ..store import Store
 from ..users import Users
 from .group import cli, shared_state
