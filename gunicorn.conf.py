@@ -24,6 +24,8 @@ workers = _plan["workers"]
 worker_class = "classwaves.transport.worker.Worker"
 # a polling client holds a place in gunicorn's pool, and so does each handshake; some are left for plain requests
 worker_connections = _plan["connections"] + 100
+logger_class = "classwaves.transport.gunicorn_log.Logger"
+loglevel = _plan["loglevel"]
 preload_app = False  # gevent patches a worker before it loads the application, not the master
 control_socket_disable = True  # the home directory of a PaaS may be read-only
 timeout = 30

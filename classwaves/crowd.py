@@ -95,3 +95,10 @@ class Crowd:
         if audience == "group":
             return list({**self._staff, **dict.fromkeys(self.sockets_of(members))})
         return self.sockets_of(members) if audience == "user" else []
+
+    def count(self, audience: str, members: Sequence[str], author: str) -> int:
+        """How many sockets here an entry is for."""
+        if audience == "presence":  # everybody but who it is about
+            return len(self.members) - len(self.sockets_of([author]))
+        counts = {"all": len(self.members), "staff": len(self._staff)}
+        return counts[audience] if audience in counts else len(self._recipients(audience, members))

@@ -24,6 +24,7 @@ from .payloads import fits, plain_texts
 from .replica import Replica
 from .rules import RULES
 from .store.base import Appended, Seat
+from .trail import marked, step
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
@@ -239,7 +240,8 @@ class Context:
         :param unseat: a user whose places in the roster end with it.
         :raises StaleFence: see :meth:`publish`.
         """
-        appended = self._append(drafts, unseat)
+        with step("classwaves.append", entries=len(drafts)):
+            appended = self._append(drafts, unseat)
         self.live.heard(appended)
         if self.event.exclusive:
             self.live.reach(appended.seq)
@@ -259,7 +261,7 @@ class Context:
             looks itself whether it is still allowed.
         """
         fences = self.fences if fenced else {}
-        message = {"kind": kind, "user": self.principal.user_id, "fences": fences, "data": data}
+        message = marked({"kind": kind, "user": self.principal.user_id, "fences": fences, "data": data})
         self.hub.store.publish(self.live.id, message)
 
     def _append(self, drafts: Sequence[Draft], unseat: str) -> Appended:

@@ -22,6 +22,7 @@ from .replica import FOLD_VERSION, Replica
 from .settings import Settings
 from .store.base import Appended, Checkpoint, Loaded, Store, cursor_news
 from .tally import add
+from .trail import DELIVER, Trail
 
 logger = logging.getLogger(__name__)
 
@@ -246,6 +247,13 @@ class LiveSession(Delivery):
         threading.Thread(target=run, name="classwaves-repair", daemon=True).start()
 
     def _advance(self, entry: Entry) -> None:
+        draft = entry.draft
+        with Trail(DELIVER, draft.event, session_id=self.id, parent=draft.trace) as trail:
+            trail.user_id = draft.author
+            self._take(entry)
+            self.note_delivery(entry)
+
+    def _take(self, entry: Entry) -> None:
         self.replica.apply(entry)
         self._newest = entry
         self._ring.add(entry)
@@ -421,13 +429,14 @@ class LiveSession(Delivery):
                 self._news.append(message)
                 self._tell_news()
         elif hearer := HEARERS.get(message.get("kind", "")):
-            with self.lock:
+            with self.lock, Trail(DELIVER, message["kind"], message.get("user", ""), self.id, message.get("t", "")):
                 if self.replica.record is None:
                     return
                 if self._is_late(message):
                     self.store.tally.late_signals += 1
                 else:
                     hearer(self, message)
+                    logger.debug("delivered")
 
     def _is_late(self, message: dict[str, Any]) -> bool:
         """Whether what the sender's permission relied on had changed before its message was on its way."""
@@ -437,8 +446,10 @@ class LiveSession(Delivery):
         """Statuses in their place among the entries: who is idle since joining is not active again by the joining."""
         while self._news and self._news[0]["seq"] <= self.replica.seq:
             message = self._news.popleft()
-            self.statuses[message["userId"]] = message["presence"]
-            self.announce(message["userId"], message["presence"], message["time"])
+            with Trail(DELIVER, "presenceUpdated", message["userId"], self.id, message.get("t", "")):
+                self.statuses[message["userId"]] = message["presence"]
+                self.announce(message["userId"], message["presence"], message["time"])
+                logger.debug("delivered")
 
     # checkpoints
 

@@ -1,6 +1,6 @@
 """The plain data of ClassWaves: frozen dataclasses without behaviour of their own beyond reading and writing them.
 
-Imports nothing of the package.
+Imports the trail, because a draft remembers what it was made in.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from .trail import mark
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 6
@@ -171,6 +173,8 @@ class Draft:
     :param members: the user ids that ``user`` and ``group`` mean, as they were when it happened.
     :param bumps: the fences that this event moves.
     :param id_field: the payload key under which delivery adds the entry's id, such as ``messageId``.
+    :param trace: the mark of the event or request that it was made in (:mod:`classwaves.trail`), for logs and traces
+        alone: no client gets it, and the archive does not keep it.
     """
 
     event: str
@@ -180,6 +184,7 @@ class Draft:
     members: tuple[str, ...] = ()
     bumps: tuple[str, ...] = ()
     id_field: str = ""
+    trace: str = field(default_factory=mark, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from .hub import Hub
 from .limits import RateLimits
 from .live import LiveSession
 from .payloads import KEY
+from .refusals import Refusals, note_end
 from .rules import CONNECTED, check
 from .tally import add
+from .trail import EVENT, UNKNOWN, Trail, about, step
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Pipeline:
         self.events: dict[str, Event] = {}
         self._hub = hub
         self._limits = limits
+        self._refusals = Refusals(hub.scheduler.after)
         for event in [event for feature in features for event in feature.events]:
             if event.name in self.events:
                 raise RuntimeError(f"the event {event.name} is registered twice")
@@ -51,30 +54,34 @@ class Pipeline:
 
     def handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         """Run one event, count it, and return its ack; a failure also goes to the sender as ``error``."""
-        began = time.perf_counter()
-        answer = self._answer(connection, name, args)
-        known = name if isinstance(name, str) and name in self.events else "unknown"
-        outcome = "ok" if answer["ok"] else answer["error"]["code"]
-        self._hub.tally.event(known, outcome, time.perf_counter() - began)
+        known = name if isinstance(name, str) and name in self.events else UNKNOWN
+        with Trail(EVENT, known, connection.principal.user_id) as trail:
+            answer = self._answer(connection, name, args, trail)
+            seconds = trail.seconds
+            outcome = "ok" if answer["ok"] else answer["error"]["code"]
+            self._hub.tally.event(known, outcome, seconds)
+            note_end(trail, seconds, self._hub.settings.slow_handler)
         return answer
 
-    def _answer(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
+    def _answer(self, connection: Connection, name: Any, args: Sequence[Any], trail: Trail) -> dict[str, Any]:
         try:
             with connection.lock:
                 return {"ok": True, **(self._run(connection, name, args) or {})}
         except ClassWavesError as error:
             return self.refuse(connection, error, name)
         except Exception:  # the client gets an answer whatever a handler does
-            logger.exception("the event %s failed", name if name in self.events else "(unknown)")
-            return self.refuse(connection, ClassWavesError("INTERNAL_ERROR"), name)
+            logger.exception("the event %s failed", trail.event)
+            # with what finds it in the log, for who reports it
+            return self.refuse(connection, ClassWavesError("INTERNAL_ERROR", details={"traceId": trail.id}), name)
 
     def refuse(self, connection: Connection, error: ClassWavesError, name: Any = None) -> dict[str, Any]:
         """Send ``error`` to the socket that caused it, and return the ack that says the same."""
+        self._refusals.note(error.code)
         body = error.to_dict()
         if error.spec.status == 401:
             add(self._hub.tally.auth_failures, (error.code, "event"))
-        about = {"event": printable(name)} if name is not None else {}
-        self._hub.emitter.emit("error", {**body, **about}, [connection.sid])
+        named = {"event": printable(name)} if name is not None else {}
+        self._hub.emitter.emit("error", {**body, **named}, [connection.sid])
         return {"ok": False, "error": body}
 
     def _run(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any] | None:
@@ -112,9 +119,12 @@ class Pipeline:
         if event.allow == CONNECTED:
             if "sessionCode" in data:
                 self._check_guesser(connection, lambda: event.finds(self._hub, data))
-            return event.handler(context, data)
+            with step("classwaves.handler"):
+                return event.handler(context, data)
         try:
-            live = context._live = self._joined(connection, event.finds(self._hub, data))
+            session_id = event.finds(self._hub, data)
+            about(session_id)
+            live = context._live = self._joined(connection, session_id)
             # students together cannot keep the staff out
             self._limits.hit("session", live.id, "staff" if live.is_staff(connection.principal) else "students")
             return self._attempt(context, data)
@@ -133,7 +143,8 @@ class Pipeline:
                 context.note_fences()
                 check(context)
                 try:
-                    return context.event.handler(context, data)
+                    with step("classwaves.handler", attempt=attempt):
+                        return context.event.handler(context, data)
                 except StaleFence:
                     self._hub.tally.conflicts += 1
                     if attempt:  # several workers change the same: not all of them at the same moment

@@ -7,11 +7,16 @@ with 1 and a sentence if there can be no start. The answer is handed to the work
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
+from . import logs
 from .errors import StoreUnavailable
 from .settings import Settings, SettingsError
 from .store import open_store
+
+# run as a program, its __name__ is another one
+logger = logging.getLogger("classwaves.preflight")
 
 WARNING = """\
 ==============================================================================
@@ -22,10 +27,11 @@ WARNING = """\
 
 
 def main() -> int:
+    logs.configure()
     try:
         settings = Settings.load()
     except SettingsError as error:
-        print(f"ClassWaves cannot start: {error}", file=sys.stderr)
+        logger.error("ClassWaves cannot start: %s", error)
         return 1
     kind = settings.store_kind
     if kind == "memory":
@@ -39,6 +45,8 @@ def main() -> int:
         "workers": settings.workers if kind == "redis" else 1,
         "connections": settings.max_connections,
         "demo": settings.demo,
+        # at DEBUG gunicorn writes down what we would not
+        "loglevel": "info" if settings.log_level == "debug" else settings.log_level,
     }
     print(json.dumps(answer))
     return 0
@@ -56,7 +64,11 @@ def _reachable(settings: Settings) -> bool:
 
 
 def _warn(reason: str, advice: str) -> None:
-    print(WARNING.format(reason=reason, advice=advice), file=sys.stderr)
+    text = WARNING.format(reason=reason, advice=advice)
+    if logs.wanted()[0] == "text":
+        print(text, file=sys.stderr)
+    else:  # one line, without the frame
+        logger.warning(" ".join(line.strip() for line in text.splitlines()[1:-1]))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ class Publishes:
         if key is not None:
             _checked(identifier(), key, "key")
         store, max_bytes, _ = self._outlet()
-        if len(encode_draft(draft)) > max_bytes:
+        if len(encode_draft(replace(draft, trace=""))) > max_bytes:
             raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": max_bytes})
         code = normalize_code(session_code)
         session_id = store.session_id(code) if code else None

@@ -240,6 +240,25 @@ class Settings(RateSettings):
         "CLASSWAVES_IDLE_DAYS", 30.0, readers.positive(float), "how long a session that never ended stays unused"
     )
 
+    log_format: str = setting(
+        "CLASSWAVES_LOG_FORMAT",
+        "auto",
+        readers.one_of("auto", "json", "text"),
+        "of gunicorn's and ClassWaves' log; auto: text on a terminal, else a JSON object a line",
+    )
+    log_level: str = setting(
+        "CLASSWAVES_LOG_LEVEL",
+        "info",
+        readers.one_of("debug", "info", "warning", "error"),
+        "what is written to it; debug: also each delivery on each worker",
+    )
+    slow_handler: float = setting(
+        "CLASSWAVES_SLOW_HANDLER",
+        0.5,
+        readers.positive(float),
+        "an event, a request or a step of the store that takes longer is named in the log",
+    )
+
     redis_timeout: float = setting(
         "CLASSWAVES_REDIS_TIMEOUT", 2.0, readers.positive(float), "patience with one command"
     )

@@ -8,10 +8,12 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
+    "trail brake",
+    "logs",
     "errors models codec filenames filetypes names tally addresses windows",
     "transport",
     "transport.frames transport.http transport.outbox transport.turns transport.wheel transport.handshakes",
-    "transport.door transport.drain",
+    "transport.door transport.drain transport.gunicorn_log",
     "transport.packed transport.packets transport.websocket transport.worker transport.mail",
     "transport.connection transport.rooms",
     "transport.far",
@@ -64,6 +66,7 @@ LAYERS = [
     "features.moderation features.reactions features.signs",
     "features.history",
     "features",
+    "refusals",
     "pipeline lifecycle publisher",
     "auth auth.accounts auth.tokens transport.server",
     "namespace",
@@ -119,7 +122,7 @@ RESERVED = {
         "transport.wheel",
         "transport.worker",
     },
-    "gunicorn": {"transport.worker"},
+    "gunicorn": {"transport.gunicorn_log", "transport.worker"},
     "orjson": {"codec"},
     "redis": {
         "limits",
@@ -175,6 +178,9 @@ FLASKLESS = {
     "personal",
     "pipeline",
     "publisher",
+    "trail",
+    "brake",
+    "refusals",
 }
 
 

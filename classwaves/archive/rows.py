@@ -67,6 +67,7 @@ def entry_of(row: Any) -> Entry:
         tuple(codec.loads(row.members)) if row.members else (),
         tuple(codec.loads(row.bumps)) if row.bumps else (),
         row.id_field,
+        trace="",
     )
     return Entry(row.seq, row.epoch, row.time, draft, len(row.data))
 

@@ -1,7 +1,7 @@
 """What a store must be able to do: the protocol that ``memory`` and ``redis`` fulfil, and the shapes they share.
 
-Imports errors, models and the tally. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does not
-answer; whatever is repeated after that, with the same arguments, takes effect once.
+Imports errors, models, tally and trail. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does
+not answer; whatever is repeated after that, with the same arguments, takes effect once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .. import codec
 from ..errors import ClassWavesError
 from ..models import Draft, Entry, SessionRecord
 from ..tally import Tally
+from ..trail import marked
 from .base_logins import Logins
 
 #: The channel that all workers hear: auth sessions that ended, users whose role is another one.
@@ -401,6 +402,8 @@ def encode_draft(draft: Draft) -> bytes:
         body["f"] = draft.bumps
     if draft.id_field:
         body["i"] = draft.id_field
+    if draft.trace:
+        body["t"] = draft.trace
     return codec.dumps(body)
 
 
@@ -415,6 +418,7 @@ def decode_entry(seq: int, epoch: str, time: int, body: str | bytes) -> Entry:
         members=tuple(data.get("m", ())),
         bumps=tuple(data.get("f", ())),
         id_field=data.get("i", ""),
+        trace=data.get("t", ""),
     )
     return Entry(seq, epoch, time, draft, len(body))
 
@@ -436,7 +440,7 @@ def participant_fact(user_id: str, change: str, **data: str) -> Draft:
 
 def cursor_news(user_id: str, message_id: str) -> dict[str, Any]:
     """What the feed brings when a user has read on."""
-    return {"kind": "read", "user": user_id, "data": {"messageId": message_id}}
+    return marked({"kind": "read", "user": user_id, "data": {"messageId": message_id}})
 
 
 def most_present(statuses: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import ClassWavesError
 from ..models import Draft, Entry, SessionRecord, new_id, seq_of
+from ..trail import marked
 from .base import (
     ARREARS,
     Appended,
@@ -309,15 +310,13 @@ class MemoryStore(MemoryUploads, MemoryGuests):
         else:
             user.connections[seat.connection] = status
         if announce and user.connections and user.status != before:
-            self.publish(
-                session.record.id,
-                {
-                    "presence": user.status,
-                    "userId": seat.user_id,
-                    "time": int(self._clock() * 1000),
-                    "seq": session.seq,
-                },
-            )
+            news = {
+                "presence": user.status,
+                "userId": seat.user_id,
+                "time": int(self._clock() * 1000),
+                "seq": session.seq,
+            }
+            self.publish(session.record.id, marked(news))
 
     def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
         with self._lock:

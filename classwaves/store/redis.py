@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from ..models import Draft, Entry, SessionRecord, new_id
 from ..redis_url import parse_redis_url
+from ..trail import mark
 from .base import (
     ARREARS,
     CONTROL,
@@ -290,7 +291,7 @@ class RedisStore(RedisUploads, RedisGuests):
         return PresenceResult(answer[1].decode(), int(answer[2]))
 
     def _step(self, session_id: str, args: Iterable[Any]) -> Any:
-        return self._presence(self._log_keys(session_id), list(args))
+        return self._presence(self._log_keys(session_id), [mark(), *args])
 
     @guarded
     def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:

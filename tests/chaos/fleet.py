@@ -26,6 +26,7 @@ WORKERS = {"a": 2, "b": 1}
 
 SETTINGS = {
     "CLASSWAVES_REQUIRE_REDIS": "1",
+    "CLASSWAVES_LOG_FORMAT": "text",
     "CLASSWAVES_RATELIMIT_ENABLED": "0",
     # short, so that what has to be settled after a fault is settled within the test
     "CLASSWAVES_DISCONNECT_GRACE": "1",

@@ -1,6 +1,8 @@
 -- One step of the roster: user id -> {c = {connection = status}, t = absent since (ms)}.
--- ARGV: the step, then its arguments. Steps are idempotent: they may be repeated after a lost answer.
-local step = take()
+-- ARGV: the mark of what it is done for or '', the step, then its arguments. Steps are idempotent: they may be repeated
+-- after a lost answer.
+local mark, step = take(), take()
+if mark == '' then mark = nil end
 
 local function read(user_id)
   local text = redis.call('HGET', ROSTER, user_id)
@@ -22,14 +24,14 @@ end
 local function retired(connection) return string.sub(connection, 1, 1) == '~' end
 
 local function fact(user_id, change)
-  push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence'}))
+  push(cjson.encode({n = 'participantChanged', d = {change = change}, u = user_id, a = 'presence', t = mark}))
 end
 
 -- Not in the log: the others hear of it as it happens, after the entries up to seq. Called once it is written, because
 -- a Redis that is full refuses to write and still publishes.
 local function announce(user_id, user, before)
   if status(user) ~= before then
-    local news = {presence = status(user), userId = user_id, time = now, seq = tonumber(redis.call('HGET', META, 'seq'))}
+    local news = {presence = status(user), userId = user_id, time = now, seq = tonumber(redis.call('HGET', META, 'seq')), t = mark}
     redis.call('PUBLISH', FEED, 'E' .. cjson.encode(news))
   end
 end

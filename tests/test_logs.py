@@ -1,0 +1,175 @@
+"""What a line of the log looks like, what never is in it, and how many a client can cause."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from classwaves import logs
+from classwaves.brake import KINDS, Brake
+from classwaves.trail import EVENT, REQUEST, Trail
+
+
+class Lines(logging.Handler):
+    """Keeps what a handler of ours would write."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self.addFilter(logs.AddTrail())
+        self.addFilter(logs.Bounded(3))
+        self.all: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.all.append(self.format(record))
+
+
+class Book:
+    """A logger that writes nowhere else."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self.lines = Lines(formatter)
+        self.logger = logging.Logger("classwaves.test", logging.DEBUG)
+        self.logger.addHandler(self.lines)
+
+    @property
+    def last(self) -> str:
+        return self.lines.all[-1]
+
+    def json(self) -> dict[str, Any]:
+        line: dict[str, Any] = json.loads(self.last)
+        return line
+
+
+@pytest.fixture
+def book() -> Iterator[Book]:
+    yield Book(logs.JsonFormatter())
+    logs.name_worker("")
+
+
+def fail(text: str) -> None:
+    known: dict[str, int] = {}
+    try:
+        known[text]
+    except KeyError as error:
+        raise ValueError(text) from error
+
+
+def test_a_line_of_json(book: Book) -> None:
+    logs.name_worker("w1")
+    with Trail(EVENT, "sendMessage", "u1", "s1") as trail:
+        book.logger.info("%s was refused", "sendMessage", extra={"code": "FORBIDDEN", "seq": 0, "message_text": "no"})
+    line = book.json()
+    assert line.pop("time").endswith("Z")
+    assert line.pop("pid")
+    assert line == {
+        "level": "INFO",
+        "logger": "classwaves.test",
+        "message": "sendMessage was refused",
+        "worker": "w1",
+        "traceId": trail.id,
+        "event": "sendMessage",
+        "sessionId": "s1",
+        "userId": "u1",
+        "code": "FORBIDDEN",
+        "seq": 0,
+    }, "and no field that nobody has allowed"
+
+
+def test_what_is_not_known_is_not_there(book: Book) -> None:
+    with Trail(REQUEST, "classwaves_sessions.create"):
+        book.logger.info("hello")
+    assert {"traceId", "route"} < book.json().keys()
+    assert not {"event", "sessionId", "userId", "worker", "exception"} & book.json().keys()
+    book.logger.info("hello")
+    assert book.json().keys() == {"time", "level", "logger", "message", "pid"}
+
+
+def test_an_exception_is_one_field_and_repeats_nothing_of_a_client(book: Book) -> None:
+    said = " ".join(["what", "Ann", "has", "said"])
+    with Trail(EVENT, "sendMessage"):
+        try:
+            fail(said)
+        except ValueError:
+            book.logger.exception("the event failed")
+    told = book.json()["exception"]
+    assert "KeyError" in told and "ValueError" in told and "in fail" in told
+    assert said not in book.last
+
+
+def test_an_exception_of_nobody_says_all(book: Book) -> None:
+    try:
+        fail("the folder is missing")
+    except ValueError:
+        book.logger.exception("no start")
+    assert "ValueError: the folder is missing" in book.json()["exception"]
+
+
+def test_text_stays_one_line() -> None:
+    book = Book(logs.TextFormatter())
+    with Trail(EVENT, "sendMessage"):
+        book.logger.warning("a name\n2026 [1] INFO forged \x1b[2J\u2028", extra={"code": "A\nB"})
+    assert len(book.last.splitlines()) == 1
+    assert "\x1b" not in book.last
+    assert "event=sendMessage" in book.last and r"code=A\x0aB" in book.last
+
+
+def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b" in Book(logs.TextFormatter(colours=True)).lines.formatter.format(  # type: ignore[union-attr]
+        logging.LogRecord("x", logging.ERROR, "", 0, "no", (), None)
+    )
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert logs.wanted({}) == ("text", "INFO")
+    assert logs.make_formatter("text")._colours is True  # type: ignore[attr-defined]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert logs.make_formatter("text")._colours is False  # type: ignore[attr-defined]
+
+
+def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    assert logs.wanted({}) == ("json", "INFO")
+    assert logs.wanted({"CLASSWAVES_LOG_FORMAT": "text", "CLASSWAVES_LOG_LEVEL": "debug"}) == ("text", "DEBUG")
+    assert logs.wanted({"CLASSWAVES_LOG_FORMAT": "xml", "CLASSWAVES_LOG_LEVEL": "loud"}) == ("json", "INFO")
+
+
+def test_a_client_does_not_fill_the_disk(book: Book) -> None:
+    now = 0.0
+    (bounded,) = [one for one in book.lines.filters if isinstance(one, logs.Bounded)]
+    bounded._brake = Brake(3, lambda: now)
+    for number in range(1000):
+        book.logger.info("a packet was refused: %d", number)
+        book.logger.debug("a detail")
+    assert sum("refused" in line for line in book.lines.all) == 3
+    assert sum("detail" in line for line in book.lines.all) == 1000
+    now = 1.0
+    book.logger.info("another thing")
+    assert book.json()["leftOut"] == 997
+    book.logger.info("another thing")
+    assert "leftOut" not in book.json(), "told once"
+
+
+def test_a_brake_keeps_no_more_kinds_than_it_may() -> None:
+    now = 0.0
+    brake = Brake(1, lambda: now)
+    admitted = sum(brake.admits(str(number)) for number in range(2 * KINDS))
+    assert admitted == KINDS + 1
+    assert brake.left_out() == {}, "the second is not over"
+    now = 1.0
+    assert brake.left_out() == {None: KINDS - 1}
+    assert brake.left_out() == {}
+    assert brake.admits("1")
+
+
+def test_an_application_keeps_its_own_logging() -> None:
+    root = logging.getLogger()
+    before = [*root.handlers], root.level
+    from classwaves import create_app
+    from tests.support.apps import state_of
+    from tests.support.gunicorn_server import TEST_KEYS
+
+    state_of(create_app({**TEST_KEYS, "CLASSWAVES_ARCHIVE_URL": "none"})).close()
+    assert before == ([*root.handlers], root.level)
+    assert not logging.getLogger("classwaves").handlers
