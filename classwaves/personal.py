@@ -6,7 +6,7 @@ archive, files from the storage; entries keep their places, so that order and co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .archive.base import Said
@@ -37,13 +37,15 @@ class Erased:
 class PersonalData:
     """One user's data in all sessions. Both methods read all logs that the store has: neither is quick.
 
+    :param progress: called with 1 for each session that an erase has gone through; it goes through them more than once.
     :raises ClassWavesError: ``SERVICE_UNAVAILABLE``: the store, the storage or the archive did not answer. What was
         erased is erased; again, the rest follows.
     """
 
-    def __init__(self, hub: Hub, user_id: str) -> None:
+    def __init__(self, hub: Hub, user_id: str, progress: Callable[[int], object] = lambda done: None) -> None:
         self._hub, self._store, self._files, self._archive = hub, hub.store, hub.files, hub.archive
         self._user_id = user_id
+        self._progress = progress
 
     def entries(self) -> Iterator[Said]:
         """What has the user's names or texts, session by session."""
@@ -110,6 +112,7 @@ class PersonalData:
             if in_log := self._store.rewrite(record.id, self._edit):
                 self._hub.look_again(record.id)
                 changed += in_log
+            self._progress(1)
         return changed
 
     def _erase_past_files(self) -> set[str]:

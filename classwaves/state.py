@@ -42,10 +42,14 @@ class State:
         self.limits.close()
 
 
+class NotRegistered(RuntimeError):
+    """ClassWaves is not registered on this application."""
+
+
 def current_state() -> State:
-    """The state of the current application. :raises RuntimeError: ClassWaves is not registered on it."""
+    """The state of the current application. :raises NotRegistered: it has none."""
     try:
         state: State = current_app.extensions["classwaves"]
     except KeyError:
-        raise RuntimeError("ClassWaves is not registered on this app: call ClassWaves().init_app(app) first") from None
+        raise NotRegistered("ClassWaves is not registered on this app: call ClassWaves().init_app(app) first") from None
     return state

@@ -73,6 +73,18 @@ class Tokens:
             return self.login(replace(account, role=standing.role or account.role))
         return pair
 
+    def brief(self, account: Account, seconds: float) -> TokenPair:
+        """Begin an auth session for an account that ends after this time, without a refresh token.
+
+        :raises ClassWavesError: ``INVALID_CREDENTIALS``: the user is blocked.
+        """
+        auth = AuthSession(new_id(), account.user_id, account.display_name, account.role)
+        self._store.save_auth(auth, "", seconds)
+        if self._store.user_standing(account.user_id).blocked:
+            self._store.end_auth(auth.id)
+            raise ClassWavesError("INVALID_CREDENTIALS")
+        return TokenPair(self._access(auth, seconds), None, int(seconds), auth)
+
     def guest(self, auth: AuthSession, seconds: float, most: int) -> TokenPair:
         """Begin the auth session of :func:`new_guest`, which has no refresh token.
 

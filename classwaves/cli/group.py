@@ -1,6 +1,6 @@
 """The group of commands, and what they share: one sentence and an exit code for whatever goes wrong.
 
-Imports errors and state.
+Imports errors, settings and state.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import click
 from flask.cli import AppGroup
 
 from ..errors import ClassWavesError
-from ..state import State, current_state
+from ..settings import SettingsError
+from ..state import NotRegistered, State, current_state
 
 
 class Commands(AppGroup):
@@ -20,6 +21,10 @@ class Commands(AppGroup):
             return super().invoke(ctx)
         except ClassWavesError as error:
             raise click.ClickException(error.message) from None
+        except SettingsError as error:
+            raise click.ClickException(f"{error}\nMore is said by: flask classwaves check") from None
+        except NotRegistered as error:
+            raise click.ClickException(str(error)) from None
 
 
 cli = Commands("classwaves", help="Operate ClassWaves.")

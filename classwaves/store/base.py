@@ -1,7 +1,7 @@
 """What a store must be able to do: the protocol that ``memory`` and ``redis`` fulfil, and the shapes they share.
 
-Imports errors, models, tally and trail. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the store does
-not answer; whatever is repeated after that, with the same arguments, takes effect once.
+Imports errors, models, tally, trail and looks. Methods raise :class:`~classwaves.errors.StoreUnavailable` when the
+store does not answer; whatever is repeated after that, with the same arguments, takes effect once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..models import Draft, Entry, SessionRecord
 from ..tally import Tally
 from ..trail import marked
 from .base_logins import Logins
+from .looks import Looks
 
 #: The channel that all workers hear: auth sessions that ended, users whose role is another one.
 CONTROL = "control"
@@ -194,7 +195,7 @@ class Uploads(Protocol):
         """Sessions in which there may be such an upload."""
 
 
-class Store(Uploads, Logins, Protocol):
+class Store(Uploads, Logins, Looks, Protocol):
     """The log, the roster and the logins of all sessions."""
 
     kind: str

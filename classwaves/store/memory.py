@@ -34,12 +34,13 @@ from .base import (
 )
 from .memory_base import Session, User
 from .memory_guests import MemoryGuests
+from .memory_looks import MemoryLooks
 from .memory_uploads import MemoryUploads
 
 logger = logging.getLogger(__name__)
 
 
-class MemoryStore(MemoryUploads, MemoryGuests):
+class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks):
     """A :class:`~classwaves.store.base.Store` in this process.
 
     :param limits: how much of a session is kept.

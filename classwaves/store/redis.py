@@ -34,6 +34,7 @@ from .base import (
 from .redis_base import LUA, checked, dump, fence_args, guarded, script
 from .redis_cluster import ClusterServers
 from .redis_guests import RedisGuests
+from .redis_looks import RedisLooks
 from .redis_rewrite import Rewriting
 from .redis_servers import OneServer, Servers, Terms
 from .redis_uploads import RedisUploads
@@ -44,7 +45,7 @@ def _servers(url: str, terms: Terms) -> Servers:
     return ClusterServers(address, terms) if address.form == "cluster" else OneServer(address, terms)
 
 
-class RedisStore(RedisUploads, RedisGuests):
+class RedisStore(RedisUploads, RedisGuests, RedisLooks):
     """A :class:`~classwaves.store.base.Store` on Redis (6.2 or newer) or Valkey: one server, Sentinel or a cluster.
 
     :param url: see :mod:`classwaves.redis_url`; redis-py's options apply to one server, as ``?ssl_cert_reqs=none``.
