@@ -33,7 +33,8 @@ from .store import Store, open_store
 from .tally import Tally
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
-from .transport.server import HandshakeGate, SocketIOEmitter, connect_workers, guard_messages, make_socketio
+from .transport.gate import HandshakeGate
+from .transport.server import SocketIOEmitter, connect_workers, guard_messages, make_socketio
 from .users import DecidesAboutUsers
 
 
@@ -133,7 +134,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         Samples(tally, hub, namespace, socketio.server.eio)
         socketio.on_namespace(namespace)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
-        app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings)  # type: ignore[method-assign]
+        app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings, limits)  # type: ignore[method-assign]
         return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio, tally)
 
 

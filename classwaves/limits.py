@@ -53,6 +53,7 @@ class RateLimits:
         self._events = {name: self._window(parse_many(rate)) for name, rate in settings.own_rates.items()}
         #: until when somebody is refused by a shared limit, as far as this worker has been told
         self._refused: dict[Key, float] = {}
+        self._sweep_at = REMEMBERED
         self._redis: FixedWindowRateLimiter | None = None
         self.connections = Places(settings.user_connections if self._enabled else math.inf)
         self.downloads = Places(settings.user_downloads if self._enabled else math.inf)
@@ -119,8 +120,9 @@ class RateLimits:
             add(self._tally.store_errors, "limits")
             raise StoreUnavailable from error
         if wait > 0:
-            if len(self._refused) >= REMEMBERED:
+            if len(self._refused) >= self._sweep_at:
                 self._refused = {old: until for old, until in self._refused.items() if until > self._clock()}
+                self._sweep_at = max(REMEMBERED, 2 * len(self._refused))
             self._refused[full] = self._clock() + wait
         return wait
 

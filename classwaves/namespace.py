@@ -12,6 +12,7 @@ from flask import Flask
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, SocketIO
 
+from .addresses import source
 from .auth.tokens import Tokens, bearer
 from .connections import Connection
 from .errors import ClassWavesError
@@ -92,10 +93,14 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
     def _authenticate(self, environ: dict[str, Any], auth: Any, address: str) -> Principal:
         given = auth.get("token") if isinstance(auth, dict) else None
         token = given or bearer(environ.get("HTTP_AUTHORIZATION"))
+        # whoever is refused may show another token on the same connection, each of which is checked
+        self._limits.hit("handshake", "token", source(address))
         if not token:
             raise ClassWavesError("AUTH_REQUIRED")
         principal = self._tokens.check(token)
-        self._limits.hit("connect", address, principal.user_id)
+        self._limits.hit("connect", source(address), principal.user_id)
+        if not self._limits.connections.take(principal.user_id):
+            raise ClassWavesError("CONNECTION_LIMIT")
         return principal
 
     def _disconnect(self, sid: str, reason: str | None = None) -> None:
@@ -105,6 +110,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             self._by_transport.pop(connection.eio_sid, None)
             if self.counts:
                 self.hub.tally.disconnect(reason)
+            self._limits.connections.leave(connection.principal.user_id)
             self.hub.scheduler.after(0, lambda: self._detach(connection))
 
     def _detach(self, connection: Connection) -> None:

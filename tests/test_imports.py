@@ -68,7 +68,7 @@ LAYERS = [
     "features",
     "refusals",
     "pipeline lifecycle publisher",
-    "auth auth.accounts auth.tokens transport.server",
+    "auth auth.accounts auth.tokens transport.gate transport.server",
     "namespace",
     "closing samples",
     "state",
@@ -96,7 +96,7 @@ RESERVED = {
     "classwaves": set(),  # relative imports only, so that the other tests see them
     "socketio": {"transport.packets", "transport.rooms", "transport.server"},
     "engineio": {"transport.engine", "transport.rooms", "transport.server"},
-    "flask_socketio": {"transport.server", "namespace", "state"},
+    "flask_socketio": {"transport.gate", "transport.server", "namespace", "state"},
     "geventwebsocket": {"transport.worker"},
     "sqlalchemy": {
         "archive.database",

@@ -6,9 +6,10 @@ Imports errors, state and auth.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Request, Response, g, jsonify, request
@@ -182,16 +183,32 @@ def attachment(body: str | Iterable[bytes], media_type: str, name: str) -> Respo
     return response
 
 
+def download(make: Callable[[], Response]) -> Response:
+    """An answer that may take long, of which one user has only so many at once.
+
+    :raises ClassWavesError: ``CONNECTION_LIMIT``.
+    """
+    downloads, user_id = current_state().limits.downloads, principal().user_id
+    if not downloads.take(user_id):
+        raise ClassWavesError("CONNECTION_LIMIT", "Too many downloads at once", retry_after_ms=1000)
+    try:
+        response = make()
+    except BaseException:
+        downloads.leave(user_id)
+        raise
+    response.call_on_close(lambda: downloads.leave(user_id))
+    return response
+
+
 def json_lines(items: Iterable[Mapping[str, Any]], name: str) -> Response:
     """An attachment of a JSON text a line, made while it is sent."""
     lines = (codec.dumps(item) + b"\n" for item in items)
-    first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
 
-    def whole() -> Iterator[bytes]:
-        yield first
-        yield from lines
+    def begun() -> Response:
+        first = next(lines, b"")  # what goes wrong at once is an error, and not half a file
+        return attachment(itertools.chain([first], lines), "application/x-ndjson", name)
 
-    return attachment(whole(), "application/x-ndjson", name)
+    return download(begun)
 
 
 def address() -> str:

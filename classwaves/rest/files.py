@@ -14,6 +14,7 @@ from flask_smorest import Blueprint
 from ..errors import ClassWavesError
 from ..files import session_of, shared
 from ..state import current_state
+from . import common
 from .common import authenticated, documented, make_blueprint
 from .sessions import readable_id
 
@@ -42,8 +43,12 @@ def download(file_id: str) -> Response:
     else:
         start, stop = part
         whole = (start, stop) == (0, size)
-        body = _begun(current_state().hub.files.read(file_id, start, stop))
-        response = Response(body if request.method == "GET" else b"", status=200 if whole else 206)
+
+        def begun() -> Response:
+            body = _begun(current_state().hub.files.read(file_id, start, stop))
+            return Response(body if request.method == "GET" else b"", status=200 if whole else 206)
+
+        response = common.download(begun)
         response.headers["Content-Length"] = str(stop - start)
         if not whole:
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"

@@ -6,8 +6,7 @@ Imports errors, origins, settings, the codec and the rest of the transport.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from http import HTTPStatus
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import socketio
@@ -18,7 +17,6 @@ from gevent.monkey import is_module_patched
 from socketio import packet
 
 from .. import codec
-from ..errors import ClassWavesError
 from ..origins import Origins
 from ..redis_url import parse_redis_url
 from ..settings import Settings
@@ -31,8 +29,6 @@ from .packets import MalformedPacket, StrictPacket, byte_length, plain_event
 from .rooms import LiveManager, LiveRedisManager, pack
 
 logger = logging.getLogger(__name__)
-
-WSGI = Callable[..., Iterable[bytes]]
 
 # For python-engineio's own server: a polling request of more packets is dropped and answered with 200 (JavaScript
 # clients send all they have in one); its bytes are bounded anyway.
@@ -238,38 +234,3 @@ def close_transport(sio: SocketIO, eio_sid: str) -> None:
     """End a connection at the Engine.IO level, upon which the JavaScript client comes back with its backoff."""
     if engine_socket := sio.server.eio.sockets.get(eio_sid):
         engine_socket.close(wait=False, reason=socketio.Server.reason.SERVER_DISCONNECT)
-
-
-class HandshakeGate:
-    """WSGI middleware that refuses a handshake while the worker ends, or has all the connections it may have."""
-
-    def __init__(self, app: WSGI, sio: SocketIO, settings: Settings) -> None:
-        self._app = app
-        self._sio = sio
-        self._limit = settings.max_connections
-        self._tally: Tally = sio.server.manager.tally
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        handshake = environ.get("PATH_INFO", "").startswith("/socket.io/") and "sid=" not in environ.get(
-            "QUERY_STRING", ""
-        )
-        if handshake and getattr(self._sio.server.eio, "draining", False):
-            self._tally.refuse("draining")
-            return _refuse(start_response, ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=1000))
-        if handshake and self._full():
-            self._tally.refuse("connection limit")
-            return _refuse(start_response, ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000))
-        return self._app(environ, start_response)
-
-    def _full(self) -> bool:
-        sockets = self._sio.server.eio.sockets
-        # python-engineio keeps closed ones for a while
-        return len(sockets) >= self._limit and sum(not one.closed for one in list(sockets.values())) >= self._limit
-
-
-def _refuse(start_response: Callable[..., Any], error: ClassWavesError) -> Iterable[bytes]:
-    """Answer a handshake with an error that passes, upon which clients try again with their backoff."""
-    seconds = str((error.retry_after_ms or 0) // 1000)
-    status = f"{error.spec.status} {HTTPStatus(error.spec.status).phrase}"
-    start_response(status, [("Content-Type", "application/json"), ("Retry-After", seconds)])
-    return [codec.dumps({"error": error.to_dict()})]

@@ -1,0 +1,88 @@
+"""What stands before Engine.IO: handshakes that the worker cannot take, or not at this rate, are refused over HTTP.
+
+Imports addresses, errors, limits, settings, the tally and the codec. Who is refused here comes again with a backoff.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from flask_socketio import SocketIO
+
+from .. import codec
+from ..addresses import source
+from ..errors import ClassWavesError
+from ..limits import RateLimits
+from ..settings import Settings
+from ..tally import Tally
+
+WSGI = Callable[..., Iterable[bytes]]
+
+PATH = "/socket.io/"
+_SID = re.compile(r"(?:^|&)sid=([^&]*)")
+
+
+class HandshakeGate:
+    """WSGI middleware that refuses a handshake: the worker ends, has all it may have, or has had too many tries.
+
+    Requests for connections that there are not are counted too: to find that out costs a look at other workers.
+    """
+
+    def __init__(self, app: WSGI, sio: SocketIO, settings: Settings, limits: RateLimits) -> None:
+        self._app = app
+        self._sio = sio
+        self._limit = settings.max_connections
+        self._limits = limits
+        self._tally: Tally = sio.server.manager.tally
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith(PATH):
+            return self._app(environ, start_response)
+        sid = _SID.search(environ.get("QUERY_STRING", ""))
+        try:
+            if sid is None:
+                self._check_handshake(environ)
+            elif sid[1] not in self._sio.server.eio.sockets:
+                start_response = self._watched(environ, start_response)
+        except ClassWavesError as error:
+            return _refuse(start_response, error)
+        return self._app(environ, start_response)
+
+    def _check_handshake(self, environ: dict[str, Any]) -> None:
+        if getattr(self._sio.server.eio, "draining", False):
+            self._tally.refuse("draining")
+            raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=1000)
+        if self._full():
+            self._tally.refuse("connection limit")
+            raise ClassWavesError("CONNECTION_LIMIT", retry_after_ms=5000)
+        self._limits.hit("handshake", "new", source(str(environ.get("REMOTE_ADDR", ""))))
+
+    def _watched(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Count this request, if it turns out that nobody has the connection it is for."""
+        key = "unknown", source(str(environ.get("REMOTE_ADDR", "")))
+        self._limits.check("handshake", *key)
+
+        def start(status: str, *rest: Any) -> Any:
+            if status.startswith("400"):
+                with contextlib.suppress(ClassWavesError):  # the next one is refused
+                    self._limits.hit("handshake", *key)
+            return start_response(status, *rest)
+
+        return start
+
+    def _full(self) -> bool:
+        sockets = self._sio.server.eio.sockets
+        # python-engineio keeps closed ones for a while
+        return len(sockets) >= self._limit and sum(not one.closed for one in list(sockets.values())) >= self._limit
+
+
+def _refuse(start_response: Callable[..., Any], error: ClassWavesError) -> Iterable[bytes]:
+    seconds = str(math.ceil((error.retry_after_ms or 0) / 1000))
+    status = f"{error.spec.status} {HTTPStatus(error.spec.status).phrase}"
+    start_response(status, [("Content-Type", "application/json"), ("Retry-After", seconds)])
+    return [codec.dumps({"error": error.to_dict()})]
