@@ -48,7 +48,9 @@ def check_server(settings: Settings, environ: Mapping[str, str], folder: Path) -
     if str(options.get("workers", "")).isdigit() and int(options["workers"]) > 1 and settings.store_kind == "memory":
         yield error("gunicorn", "several workers of a store in memory know nothing of each other: set REDIS_URL.")
     if int(options.get("max_requests") or 0):
-        yield warning("gunicorn", "max_requests replaces workers and sends their clients elsewhere again and again: take it out.")
+        yield warning(
+            "gunicorn", "max_requests replaces workers now and then, and their clients go elsewhere: take it out."
+        )
     graceful = float(options.get("graceful_timeout") or 30)
     if graceful < settings.drain_seconds + SPARE:
         yield warning(

@@ -7,7 +7,7 @@ import click
 from ..auth.accounts import DEMO_ACCOUNTS
 from ..auth.tokens import new_guest
 from ..models import Account
-from ..names import canonical
+from ..names import canonical, shown
 from ..state import State
 from .group import cli, shared_state
 
@@ -28,6 +28,8 @@ def token(username: str, minutes: float, guest: str | None, transcriber: str | N
         raise click.UsageError("Give --guest or --transcriber, not both.")
     state = shared_state()
     seconds = minutes * 60
+    if (guest or transcriber) and not shown(username):
+        raise click.UsageError("The name shows nothing, or hides something.")
     if guest:
         record = state.hub.record(state.hub.find(guest))
         most = state.settings.guests_per_seat * record.settings["maxParticipants"]
