@@ -6,8 +6,11 @@ them is asked from another process, once, and handed to all workers by the envir
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+
+from classwaves.tallies import bury, make_folder
 
 if "CLASSWAVES_PREFLIGHT" not in os.environ:
     asked = subprocess.run([sys.executable, "-m", "classwaves.preflight"], stdout=subprocess.PIPE, text=True)
@@ -18,6 +21,8 @@ if "CLASSWAVES_PREFLIGHT" not in os.environ:
 _plan = json.loads(os.environ["CLASSWAVES_PREFLIGHT"])
 os.environ["CLASSWAVES_STORE"] = _plan["store"]
 os.environ["WEB_CONCURRENCY"] = str(_plan["workers"])
+
+_numbers = make_folder()  # where workers leave their numbers for each other
 
 bind = _plan["bind"]
 workers = _plan["workers"]
@@ -51,3 +56,13 @@ def nworkers_changed(server, new_value, old_value):
     if _plan["store"] == "memory" and new_value > 1:
         server.log.warning("The store is in memory: there is one worker.")
         server.num_workers = 1
+
+
+def child_exit(server, worker):
+    """What a worker has counted is not to be lost with it."""
+    bury(_numbers, worker.pid)
+
+
+def on_exit(server):
+    """Nobody is left to ask for the numbers."""
+    shutil.rmtree(_numbers, ignore_errors=True)

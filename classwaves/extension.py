@@ -6,7 +6,10 @@ Imports everything below it; only ``app`` is above.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,8 +23,10 @@ from .closing import Closing
 from .events import Feature
 from .features import FEATURES
 from .gate import Gate, Guard
+from .health import Health
 from .hub import Hub
 from .limits import RateLimits
+from .metrics import Metrics
 from .namespace import ClassroomNamespace
 from .origins import Origins
 from .pipeline import Pipeline
@@ -30,7 +35,9 @@ from .samples import Samples
 from .settings import Settings, SettingsError
 from .state import State, current_state
 from .store import Store, open_store
+from .tallies import FOLDER, Workers
 from .tally import Tally
+from .transport.beat import LISTENERS
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
 from .transport.gate import HandshakeGate
@@ -66,7 +73,8 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Register on an application: the Socket.IO namespace ``/``, the REST API and ``/healthz``, ``/readyz``.
+        """Register on an application: the Socket.IO namespace ``/``, the REST API and, at the root, ``/healthz``,
+        ``/readyz`` and ``/metrics``.
 
         The application's configuration is read now; later changes have no effect.
 
@@ -135,7 +143,31 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         socketio.on_namespace(namespace)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings, limits)  # type: ignore[method-assign]
-        return State(settings, store, origins, limits, tokens, authenticator, hub, pipeline, socketio, tally)
+        metrics, health = Metrics(self._workers(tally, socketio.server.eio)), Health(hub, settings)
+        return State(
+            settings,
+            store,
+            origins,
+            limits,
+            tokens,
+            authenticator,
+            hub,
+            pipeline,
+            socketio,
+            tally,
+            metrics,
+            health,
+        )
+
+    @staticmethod
+    def _workers(tally: Tally, engine: Any) -> Workers:
+        """The workers whose numbers are one: those of gunicorn's master, or this process alone."""
+        if not isinstance(engine, LiveEngine):
+            return Workers(tally, None)
+        folder = os.environ.get(FOLDER)
+        workers = Workers(tally, Path(folder) if folder else None, len(LISTENERS))
+        LISTENERS.append(workers)
+        return workers
 
 
 def _check_event_rates(settings: Settings, pipeline: Pipeline) -> None:

@@ -24,6 +24,7 @@ from .settings import Settings
 from .storage import Storage, open_storage
 from .store import Store
 from .store.base import Upload
+from .tally import add
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,7 @@ class Files:
             logger.info("the store or the storage is away; files are swept another time")
         except Exception:
             logger.exception("files could not be swept")
+            self._store.tally.fail("files")
         finally:
             self._sweeping.release()
 
@@ -187,6 +189,7 @@ class Files:
             ended = self._store.end_idle_uploads(session_id, self._settings.upload_timeout)
             if ended:
                 logger.info("%d uploads of which nothing came were given up", len(ended))
+                add(self._store.tally.uploads, "abandoned", len(ended))
                 self._delete(session_id, set(ended) - self._in_log(session_id))
         sessions = self.storage.sessions()
         there = self._store.positions(sessions)

@@ -79,7 +79,7 @@ class Hub:
         self.tally = store.tally
         self.emitter = emitter
         self.settings = settings
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(on_failure=lambda: self.tally.fail("scheduler"))
         self.files = Files(store, settings)
         self.worker = new_id(9)
         self._on_auth_ended = on_auth_ended

@@ -21,9 +21,14 @@ Task = Callable[[], Any]
 
 
 class Scheduler:
-    """Runs tasks one after the other, each when it is due. A task that finds the store away is tried again."""
+    """Runs tasks one after the other, each when it is due. A task that finds the store away is tried again.
 
-    def __init__(self, retry: float = 1.0) -> None:
+    :param retry: in so many seconds.
+    :param on_failure: called when a task went wrong in another way, which is logged.
+    """
+
+    def __init__(self, retry: float = 1.0, on_failure: Callable[[], None] = lambda: None) -> None:
+        self._on_failure = on_failure
         self._retry = retry
         self._heap: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
@@ -74,6 +79,7 @@ class Scheduler:
                 self.after(self._retry, task)
             except Exception:  # one bad task must not stop the others
                 logger.exception("a scheduled task failed")
+                self._on_failure()
 
     def _next(self) -> Task | None:
         with self._changed:

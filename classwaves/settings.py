@@ -26,7 +26,7 @@ MIN_KEY_BYTES = 32
 PREFIX = "CLASSWAVES_"
 
 #: What gunicorn's master hands to its workers beside the settings.
-INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT"})
+INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT", "CLASSWAVES_METRICS_DIR"})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -265,6 +265,15 @@ class Settings(RateSettings):
     redis_connections: int = setting("CLASSWAVES_REDIS_CONNECTIONS", 32, readers.positive(int), "pool of one worker")
     redis_prefix: str = setting("CLASSWAVES_REDIS_PREFIX", "cw", str, "first part of every key")
 
+    metrics_token: str = setting(
+        "CLASSWAVES_METRICS_TOKEN", "", str, "who asks for /metrics shows it; empty: anybody may"
+    )
+    blocked_after: float = setting(
+        "CLASSWAVES_BLOCKED_AFTER",
+        2.0,
+        readers.positive(float),
+        "/healthz says `blocked` if the loop stood still so long",
+    )
     archive_url: str = setting(
         "CLASSWAVES_ARCHIVE_URL",
         "",

@@ -12,8 +12,10 @@ from flask_socketio import SocketIO
 
 from .auth.accounts import Authenticator
 from .auth.tokens import Tokens
+from .health import Health
 from .hub import Hub
 from .limits import RateLimits
+from .metrics import Metrics
 from .origins import Origins
 from .pipeline import Pipeline
 from .settings import Settings
@@ -35,6 +37,8 @@ class State:
     pipeline: Pipeline
     socketio: SocketIO
     tally: Tally
+    metrics: Metrics
+    health: Health
 
     def close(self) -> None:
         """Stop the threads of this application and close its store."""

@@ -110,8 +110,10 @@ class Loop:
         """The loop has come round ``lag`` seconds late; it should again at ``due``, by :attr:`now`."""
         self.lag.observe(lag)
         self._due, now = due, self.now()
-        while self._late and (self._late[-1][1] <= lag or self._late[0][0] < now - MEMORY):
-            self._late.pop() if self._late[-1][1] <= lag else self._late.popleft()
+        while self._late and self._late[-1][1] <= lag:  # it will never be the worst again
+            self._late.pop()
+        while self._late and self._late[0][0] < now - MEMORY:
+            self._late.popleft()
         self._late.append((now, lag))
 
     def lag_now(self) -> float:
@@ -215,7 +217,7 @@ class Tally:
         numbers["bytes_received"] = {name: traffic.received for name, traffic in self.traffic.items()}
         numbers["bytes_sent"] = {name: traffic.sent for name, traffic in self.traffic.items()}
         numbers["refused"] = self._all_refused()
-        numbers |= {"workers": 1, "draining": int(self.draining()), "uptime": time.monotonic() - self.began}
+        numbers |= {"workers": 1, "draining": int(self.draining())}
         return {
             name: _rows(value) for name, value in numbers.items() if isinstance(value, int | float | dict | Histogram)
         }

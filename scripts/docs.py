@@ -7,6 +7,7 @@ from pathlib import Path
 from classwaves.errors import ERROR_CODES
 from classwaves.events import Event
 from classwaves.features import FEATURES
+from classwaves.metrics import METRICS
 from classwaves.rates import RateSettings
 from classwaves.rules import RULES
 from classwaves.settings import Settings
@@ -41,6 +42,18 @@ with the HTTP status of its row). *Try again*: the same request may succeed late
 |---|---|---|---|
 """
 
+METRIC_PAGE = f"""\
+# Metrics
+
+{NOTE}
+What `/metrics` says, in Prometheus' text format: the sum over all workers of this machine. Counts begin with the master
+process; those of dead workers stay. No label takes a value that a client has chosen. How to scrape it, draw it
+and be alerted: `monitoring.md`.
+
+| name | type | labels | meaning |
+|---|---|---|---|
+"""
+
 
 def configuration() -> str:
     rows = [
@@ -63,6 +76,21 @@ def errors() -> str:
         f"| `{code}` | {spec.status} | {'yes' if spec.retryable else 'no'} | {spec.meaning} |\n"
         for code, spec in ERROR_CODES.items()
     )
+
+
+def metrics() -> str:
+    rows = [
+        f"| `{spec.full_name}` | {spec.type} | {', '.join(f'`{label}`' for label in spec.labels)} | {spec.meaning} |\n"
+        for spec in METRICS
+    ]
+    buckets: dict[tuple[float, ...], list[str]] = {}
+    for spec in METRICS:
+        buckets.setdefault(tuple(spec.buckets), []).append(f"`{spec.full_name}`")
+    buckets.pop((), None)
+    lines = [
+        f"- {', '.join(names)}: {', '.join(f'{bound:g}' for bound in bounds)}\n" for bounds, names in buckets.items()
+    ]
+    return METRIC_PAGE + "".join(rows) + "\nUpper bounds of the buckets of histograms:\n\n" + "".join(lines)
 
 
 def events() -> str:
@@ -110,7 +138,7 @@ def _sentence(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-PAGES = {"configuration.md": configuration, "errors.md": errors, "events.md": events}
+PAGES = {"configuration.md": configuration, "errors.md": errors, "events.md": events, "metrics.md": metrics}
 
 
 def main() -> int:

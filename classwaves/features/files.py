@@ -22,6 +22,7 @@ from ..payloads import KEY, AnyText, Binary, EventSchema, StoredEvent, Text, cli
 from ..replica import Replica, erases, fold, snapshot
 from ..rules import forbidden
 from ..store.base import Room, Upload
+from ..tally import add
 
 files = Feature("files")
 
@@ -139,6 +140,8 @@ def start(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     )
     begun = context.hub.store.begin_upload(context.live.id, upload, room, context.fences)
     _same(upload, begun.size, begun.sha256)
+    if begun.id == upload.id:  # and not one that goes on
+        add(context.hub.tally.uploads, "begun")
     return {"fileId": begun.id, "chunkSize": CHUNK, "nextIndex": begun.next_index, "complete": False}
 
 
@@ -192,6 +195,7 @@ def complete(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         "url": f"{context.hub.settings.url_prefix.rstrip('/')}/files/{upload.id}",
     }
     ack = context.publish("fileShared", payload, bumps=[FENCE])
+    add(context.hub.tally.uploads, "shared")
     with contextlib.suppress(StoreUnavailable):  # it is shared; the rest ends by itself
         store.end_upload(live.id, upload.id)
     return ack
@@ -207,6 +211,7 @@ def cancel(context: Context, data: dict[str, Any]) -> dict[str, Any]:
             raise ClassWavesError("CONFLICT", "The file is being completed")
         raise ClassWavesError("FILE_NOT_FOUND")  # who has ended it knows whether it was shared
     context.hub.files.delete(live.id, upload.id)
+    add(context.hub.tally.uploads, "cancelled")
     return {}
 
 
@@ -267,6 +272,7 @@ def _check(context: Context, upload: Upload) -> None:
         all_files.check(upload)
     except ClassWavesError as error:
         if error.code == "FILE_REJECTED":
+            add(context.hub.tally.uploads, "rejected")
             store.end_upload(live.id, upload.id)
             all_files.delete(live.id, upload.id)
         raise

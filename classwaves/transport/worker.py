@@ -1,7 +1,7 @@
 """gunicorn's worker for ClassWaves: gevent-websocket's, with requests read in time and sockets that can be taken over.
 
-Imports the tally, door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's master
-imports this before anything is patched, so it imports nothing of the application.
+Imports tally, beat, door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's
+master imports this before anything is patched, so it imports nothing of the application.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from geventwebsocket.handler import WebSocketHandler
 from gunicorn.workers.ggevent import PyWSGIServer
 
 from ..tally import EARLY, add
-from . import HAND_OVER_KEY, UPGRADE_KEY
+from . import HAND_OVER_KEY, UPGRADE_KEY, beat
 from .door import Door, Gone
 from .drain import DRAINS
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
@@ -329,9 +329,12 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
     def run(self) -> None:
         self.door = Door(self._adopt)
         self.server_class = partial(Server, worker=self)
+        watch = gevent.spawn(beat.watch)
         try:
             super().run()
         finally:
+            watch.kill()
+            beat.end()
             self.door.close()
 
     def _adopt(self, sock: socket.socket, read: bytes) -> None:
