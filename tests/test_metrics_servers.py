@@ -1,0 +1,100 @@
+"""The numbers of real workers: added up, kept when one dies, and what a loop that stands still looks like."""
+
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.blocking_app import BlockingGunicorn
+from tests.support.prometheus import Scrape, scrape
+from tests.support.protocol import http
+from tests.support.school import School, open_school
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def blocking() -> Iterator[School]:
+    with open_school("memory", server=BlockingGunicorn, CLASSWAVES_BLOCKED_AFTER="0.4") as school:
+        yield school
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_a_handler_that_blocks_the_loop_is_noticed(blocking: School) -> None:
+    ann = blocking.guest(blocking.session())
+    assert ann.ask("wait", {"seconds": 0.6})["ok"]
+    assert status_of(blocking.url + "/healthz") == 200, "it has let the others go on"
+    assert ann.ask("block", {"seconds": 0.8})["ok"]
+    answer = http(blocking.server.port, "GET", "/healthz")
+    assert (answer.status, answer.body.strip()) == (503, b'{"status":"blocked"}')
+    seen = scrape(blocking.url)
+    late = seen.value("loop_lag_seconds_bucket", le="+Inf") - seen.value("loop_lag_seconds_bucket", le="0.25")
+    assert late >= 1
+    for event in ("wait", "block"):
+        assert seen.value("handler_latency_seconds_bucket", event=event, le="0.5") == 0
+        assert seen.value("handler_latency_seconds_count", event=event) == 1
+
+
+def test_connections_and_bytes_by_transport(blocking: School) -> None:
+    code = blocking.session()
+    before = scrape(blocking.url)
+    ann, bob = (blocking.joined(code, name, wire) for name, wire in (("Ann", "websocket"), ("Bob", "polling")))
+    ann.say(code, "hello " * 100)
+    bob.wait_for("messageReceived")
+    after = scrape(blocking.url)
+    for transport in ("websocket", "polling"):
+        assert after.value("connections", transport=transport) - before.value("connections", transport=transport) == 1
+        sent = "sent_bytes_total"
+        assert after.value(sent, transport=transport) - before.value(sent, transport=transport) > 600
+    assert after.value("received_bytes_total", transport="websocket") > 600
+    bob.close()
+    ended = "disconnects_total"
+    eventually(lambda: scrape(blocking.url).value(ended) > before.value(ended), what="the end of a connection")
+
+
+def test_what_breaks_the_protocol_is_counted(blocking: School) -> None:
+    before = scrape(blocking.url)
+    http(blocking.server.port, "GET", "/socket.io/?EIO=3&transport=polling")
+    http(blocking.server.port, "GET", "/socket.io/?EIO=4&transport=polling&sid=nobody")
+    after = scrape(blocking.url)
+    for reason in ("unsupported protocol version", "session id unknown"):
+        grown = after.value("refused_total", reason=reason) - before.value("refused_total", reason=reason)
+        assert grown == 1, reason
+
+
+def test_two_workers_are_one_and_the_dead_stay_counted() -> None:
+    with open_school("redis", WEB_CONCURRENCY="2") as school:
+        code = school.session()
+        clients = [school.joined(code, f"Ann{number}") for number in range(6)]
+        for client in clients:
+            client.say(code, "hello")
+
+        def whole(said: int, connected: int) -> Scrape:
+            seen = scrape(school.url)
+            assert seen.value("events_total", event="sendMessage", outcome="ok") == said
+            assert seen.value("connections") == connected
+            return seen
+
+        seen = eventually(lambda: whole(6, 6), what="the numbers of both workers")
+        assert seen.value("workers") == 2
+        assert seen.value("connections_opened_total", transport="websocket") == 6
+        os.kill(school.server.worker_pids[0], signal.SIGKILL)
+
+        def buried() -> Scrape:
+            seen = scrape(school.url)
+            assert seen.value("connections") < 6
+            return seen
+
+        seen = eventually(buried, what="the end of a worker's gauges")
+        assert seen.value("events_total", event="sendMessage", outcome="ok") == 6
+        assert seen.value("connections_opened_total", transport="websocket") == 6
