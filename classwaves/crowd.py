@@ -35,6 +35,12 @@ class Crowd:
         if staff:
             self._promote(sid)
 
+    def recast(self, sid: str, principal: Principal, staff: bool) -> None:
+        """A socket's user is another one now: has another role, or other scopes."""
+        if member := self.members.get(sid):
+            member.principal = principal
+            self._place(sid, member, staff)
+
     def remove(self, sid: str) -> None:
         if member := self.members.pop(sid, None):
             mine = self._by_user[member.principal.user_id]
@@ -55,10 +61,12 @@ class Crowd:
     def sort(self, is_staff: Callable[[Principal], bool]) -> None:
         """Who is staff may have changed."""
         for sid, member in self.members.items():
-            staff = is_staff(member.principal)
-            if staff != member.staff:
-                member.staff = staff
-                (self._promote if staff else self._demote)(sid)
+            self._place(sid, member, is_staff(member.principal))
+
+    def _place(self, sid: str, member: Member, staff: bool) -> None:
+        if staff != member.staff:
+            member.staff = staff
+            (self._promote if staff else self._demote)(sid)
 
     def sockets_of(self, user_ids: Iterable[str]) -> list[str]:
         return [sid for user_id in user_ids for sid in self._by_user.get(user_id, ())]

@@ -81,6 +81,12 @@ class Delivery:
         self.crowd.enter(sid, principal, self.is_staff(principal))
         self.crowd.tell([sid], "sessionJoined", snapshot)
 
+    def recast(self, sid: str, principal: Principal) -> None:
+        """A socket's user has another role, or other scopes."""
+        with self.lock:
+            if self.replica.record is not None:
+                self.crowd.recast(sid, principal, self.is_staff(principal))
+
     def remove(self, sid: str) -> None:
         """Deliver nothing more to this socket."""
         with self.lock:

@@ -41,7 +41,13 @@ from .transport.beat import LISTENERS
 from .transport.drain import DRAINS
 from .transport.engine import LiveEngine
 from .transport.gate import HandshakeGate
-from .transport.server import SocketIOEmitter, connect_workers, guard_messages, make_socketio
+from .transport.server import (
+    SocketIOEmitter,
+    connect_workers,
+    greet_after_connect,
+    guard_messages,
+    make_socketio,
+)
 from .users import DecidesAboutUsers
 
 
@@ -126,8 +132,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             store,
             emitter,
             settings,
-            on_auth_ended=namespace.auth_ended,
-            connections=namespace.open_connections,
+            entrance=namespace,
             archiver=Archiver(store, archive, settings) if archive else None,
             gate=self._gate,
         )
@@ -141,6 +146,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         namespace.bind(hub, pipeline)
         Samples(tally, hub, namespace, socketio.server.eio)
         socketio.on_namespace(namespace)
+        greet_after_connect(socketio, namespace.connected)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings, limits)  # type: ignore[method-assign]
         metrics, health = Metrics(self._workers(tally, socketio.server.eio)), Health(hub, settings)

@@ -26,6 +26,7 @@ from .scheduler import Scheduler
 from .settings import Settings
 from .store import Store
 from .store.base import Seat
+from .watch import Entrance, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,7 @@ class Hub:
 
     :param store: the log and the roster.
     :param emitter: the worker's sockets.
-    :param on_auth_ended: called with the id of an auth session that is over.
-    :param connections: the sockets that are open here.
+    :param entrance: the sockets that are open here, and how they are put out.
     :param archiver: what brings the log into the archive, if there is one.
     :param gate: what the shop says about who comes in.
     """
@@ -70,8 +70,7 @@ class Hub:
         emitter: Emitter,
         settings: Settings,
         *,
-        on_auth_ended: Callable[[str], None],
-        connections: Callable[[], list[Connection]],
+        entrance: Entrance,
         archiver: Archiver | None = None,
         gate: Gate | None = None,
     ) -> None:
@@ -82,8 +81,8 @@ class Hub:
         self.scheduler = Scheduler(on_failure=lambda: self.tally.fail("scheduler"))
         self.files = Files(store, settings)
         self.worker = new_id(9)
-        self._on_auth_ended = on_auth_ended
-        self._connections = connections
+        self.watch = Watch(store, emitter, settings, self.scheduler, entrance)
+        self._connections = entrance.open_connections
         self.archiver = archiver
         self.gate = gate or Gate()
         if archiver:
@@ -113,7 +112,7 @@ class Hub:
         self.scheduler.every(settings.renew, self._renew)
         self.scheduler.every(settings.renew, self._compare_positions)
         self.scheduler.every(settings.renew, self._settle_others)
-        self.scheduler.every(settings.auth_check, self._check_auths)
+        self.watch.start()
         self.scheduler.every(3600, self._touch)
         self.files.start(self.scheduler)
 
@@ -373,8 +372,7 @@ class Hub:
         return slot.live if slot else None
 
     def on_control(self, message: dict[str, Any]) -> None:
-        if auth_id := message.get("authEnded"):
-            self._on_auth_ended(auth_id)
+        self.watch.on_control(message)
 
     def on_new_connection(self) -> None:
         """Before anything comes of it: the store may have lost what the sessions here have."""
@@ -388,7 +386,7 @@ class Hub:
         self.scheduler.after(0, self._renew)
         for live in self.live_sessions():
             self.scheduler.after(0, live.verify)
-        self.scheduler.after(0, self._check_auths)
+        self.watch.on_reconnect()
         self.scheduler.after(0, self._reclaim)
         for on_lost in self._mail_readers:
             on_lost()
@@ -484,12 +482,6 @@ class Hub:
             self.store.sweep()
         for session_id in self.store.due_absences(self.settings.left_after):
             self.store.expire_absent(session_id, self.settings.left_after)
-
-    def _check_auths(self) -> None:
-        """The control channel may lose: ask for the auth sessions of all sockets here."""
-        if auth_ids := list({connection.principal.auth.id for connection in self._connections()}):
-            for auth_id in set(auth_ids) - set(self.store.auths(auth_ids)):
-                self._on_auth_ended(auth_id)
 
     def _touch(self) -> None:
         for live in self.live_sessions():

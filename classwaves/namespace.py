@@ -90,6 +90,11 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         close_transport(self._sio, eio_sid)
         return False
 
+    def connected(self, sid: str) -> None:
+        """The client has the answer to its CONNECT, before which it must not be told anything."""
+        if connection := self.connections.get(sid):
+            self.hub.watch.admit(connection)
+
     def _authenticate(self, environ: dict[str, Any], auth: Any, address: str) -> Principal:
         given = auth.get("token") if isinstance(auth, dict) else None
         token = given or bearer(environ.get("HTTP_AUTHORIZATION"))
@@ -111,6 +116,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             if self.counts:
                 self.hub.tally.disconnect(reason)
             self._limits.connections.leave(connection.principal.user_id)
+            self.hub.watch.forget(connection)
             self.hub.scheduler.after(0, lambda: self._detach(connection))
 
     def _detach(self, connection: Connection) -> None:
@@ -147,12 +153,14 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
 
     # called by the hub
 
-    def auth_ended(self, auth_id: str) -> None:
-        """Disconnect every socket of an auth session that is over."""
-        for connection in list(self.connections.values()):
-            if connection.principal.auth.id == auth_id:
-                self.pipeline.refuse(connection, ClassWavesError("SESSION_EXPIRED"))
-                self._sio.server.disconnect(connection.sid, namespace="/", ignore_queue=True)
+    def check(self, token: str) -> Principal:
+        """Who an access token speaks for. :raises ClassWavesError: nobody."""
+        return self._tokens.check(token)
+
+    def end(self, connection: Connection, error: ClassWavesError) -> None:
+        """Tell a socket why, and disconnect it."""
+        self.pipeline.refuse(connection, error)
+        self._sio.server.disconnect(connection.sid, namespace="/", ignore_queue=True)
 
     def open_connections(self) -> list[Connection]:
         return list(self.connections.values())

@@ -166,6 +166,13 @@ def event_rates(value: Any) -> tuple[tuple[str, str], ...]:
     return found
 
 
+def rate_items(text: str) -> list[tuple[int, int]]:
+    """What a rate means: how many in how many seconds."""
+    from limits import parse_many
+
+    return [(item.amount, item.get_expiry()) for item in parse_many(text)]
+
+
 def file_place(value: Any) -> str:
     text = str(value)
     if text.startswith("s3://") and not text.removeprefix("s3://").partition("/")[0]:

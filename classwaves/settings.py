@@ -19,6 +19,7 @@ from .ice import IceServer, parse_ice_servers
 from .rates import RateSettings
 from .readers import SettingsError as SettingsError
 from .readers import setting
+from .token_settings import TokenSettings
 
 #: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
 MIN_KEY_BYTES = 32
@@ -30,8 +31,11 @@ INTERNAL = frozenset({"CLASSWAVES_PREFLIGHT", "CLASSWAVES_METRICS_DIR"})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings(RateSettings):
-    """The settings of one application; ``rates`` has more. Durations are in seconds unless the name says otherwise."""
+class Settings(TokenSettings, RateSettings):
+    """The settings of one application, with those of ``token_settings`` and ``rates``.
+
+    Durations are in seconds unless the name says otherwise.
+    """
 
     host: str = setting("CLASSWAVES_HOST", "", str, "address to bind; empty: 127.0.0.1 in demo mode, else 0.0.0.0")
     port: int = setting("PORT", 8000, readers.count, "port to bind")
@@ -51,7 +55,6 @@ class Settings(RateSettings):
         readers.one_of("auto", "memory", "redis"),
         "which store; auto: redis if REDIS_URL is set. gunicorn's master sets it when it falls back to memory",
     )
-    jwt_secret_key: str = setting("JWT_SECRET_KEY", "", str, "signs the tokens; required, 32 bytes or more")
     secret_key: str = setting("SECRET_KEY", "", str, "Flask's own key; required, 32 bytes or more")
     demo: bool = setting(
         "CLASSWAVES_DEMO", False, readers.flag, "demo users, a demo session, keys of its own, a page at /"
@@ -69,17 +72,6 @@ class Settings(RateSettings):
     )
     url_prefix: str = setting(
         "CLASSWAVES_URL_PREFIX", "/api/v1", readers.starting_with("/"), "where the REST API is mounted"
-    )
-
-    access_token_minutes: float = setting(
-        "CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, readers.positive(float), "access tokens"
-    )
-    refresh_token_days: float = setting(
-        "CLASSWAVES_REFRESH_TOKEN_DAYS", 30.0, readers.positive(float), "refresh tokens"
-    )
-    guest_token_hours: float = setting("CLASSWAVES_GUEST_TOKEN_HOURS", 12.0, readers.positive(float), "guests' tokens")
-    guests_per_seat: int = setting(
-        "CLASSWAVES_GUESTS_PER_SEAT", 3, readers.positive(int), "guests' logins for each seat (`maxParticipants`)"
     )
 
     ping_interval: float = setting("CLASSWAVES_PING_INTERVAL", 25.0, readers.positive(float), "Engine.IO heartbeat")

@@ -238,6 +238,7 @@ def test_a_wake_up_that_never_came_is_found_by_comparing(direct: RedisStore, red
 
 def test_a_login_that_ended_is_told(store: Store, workers: Workers) -> None:
     worker = started(workers, store)
+    worker.connect("ann")
     worker.hub.start()
 
     def told() -> bool:

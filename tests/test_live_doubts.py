@@ -199,8 +199,8 @@ def test_a_worker_that_has_not_looked_yet_delivers_nothing_of_a_new_connection(
         client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         eventually(lambda: client.pubsub_numsub(f"test:{{{session.id}}}:feed")[0][1], what="the feed")
     say(direct, session, "new", "newer")
-    direct.end_auth("a mark in the feed")
-    eventually(lambda: worker.ended, what="the mark")
+    direct.end_auth(worker.connect("a mark in the feed").principal.auth.id)
+    eventually(lambda: "login of a mark in the feed" in worker.ended, what="the mark")
     assert worker.sockets.said("ann") == ["lost"]
     go.set()
     told = worker.sockets.gets("ann", "sessionJoined", 2)[-1]

@@ -1,10 +1,12 @@
 """The end of a login ends its sockets, whichever gunicorn they are on, and no others."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.apps import AppFactory, bearer
+from classwaves.users import Users
+from tests.support.apps import PASSWORD, AppFactory, bearer, state_of
 from tests.support.clients import Api, Closed, RawClient
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.school import School, open_school
@@ -12,6 +14,8 @@ from tests.support.tabs import open_classroom
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("logout")
+
+LOGIN = {"username": "student", "password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,50 @@ def test_a_logout_ends_the_sockets_on_all_servers(schools: tuple[School, School]
         client.say(code, "still here")
     for school in schools:
         assert school.connect(token).refusal["data"]["code"] == "SESSION_EXPIRED"
+        school.dismiss()
+
+
+def test_what_is_decided_about_a_user_reaches_all_servers(schools: tuple[School, School], make_app: AppFactory) -> None:
+    """Prints how long it took; docs/tokens.md says what was measured."""
+    one, two = schools
+    users = Users(state_of(make_app(REDIS_URL=one.server.env["REDIS_URL"])).store)
+    code = one.session()
+    user_id, token = "demo-student", one.api.token("student")
+    clients = [school.connect(token) for school in schools for _ in range(4)]
+    for client in clients:
+        client.join(code)
+    began = time.monotonic()
+    users.set_role(user_id, "admin")
+    for client in clients:
+        client.wait_for("roleChanged", role="admin")
+    print(f"another role: {time.monotonic() - began:.3f} s")
+    assert clients[-1].ask("setSessionMode", {"sessionCode": code, "mode": "focus"})["ok"]
+    users.set_role(user_id, "student")
+    began = time.monotonic()
+    users.block(user_id)
+    for client in clients:
+        ends(client)
+    print(f"a block: {time.monotonic() - began:.3f} s")
+    wrong = [school.api.call("POST", "/auth/login", body=LOGIN) for school in schools]
+    assert {(status, answer["error"]["code"]) for status, answer in wrong} == {(401, "INVALID_CREDENTIALS")}
+    users.unblock(user_id)
+    token = two.api.token("student")
+    removed = [school.connect(token) for school in schools]
+    for client in removed:
+        client.join(code)
+    teacher = one.connect(one.teacher)
+    teacher.join(code)
+    began = time.monotonic()
+    assert teacher.ask("removeParticipant", {"sessionCode": code, "userId": user_id})["ok"]
+    for client in removed:
+        client.wait_for("sessionLeft")
+    print(f"a removal: {time.monotonic() - began:.3f} s")
+    began = time.monotonic()
+    two.api.ok("POST", "/auth/logout", token)
+    for client in removed:
+        ends(client)
+    print(f"a logout: {time.monotonic() - began:.3f} s")
+    for school in schools:
         school.dismiss()
 
 

@@ -140,6 +140,7 @@ def _join(who: Who, situation: Situation) -> Refusal | None:
 
 
 DECIDED: dict[tuple[str, str], Verdict] = {
+    ("refreshAuth", ""): lambda who, situation: ("INVALID_TOKEN", None),  # what is sent is none
     ("joinSession", ""): _join,
     ("sendMessage", "groupId"): _to_its_group,
     ("typing", "groupId"): _to_its_group,
@@ -157,6 +158,7 @@ DECIDED: dict[tuple[str, str], Verdict] = {
 """(event, optional field) -> what its handler decides by itself about who may, or when."""
 
 CONTRACT = {
+    "refreshAuth": "connected",
     "joinSession": "connected",
     "leaveSession": "connected",
     "syncSession": "participant, reads",

@@ -23,9 +23,7 @@ from ..errors import ClassWavesError
 from ..models import TRANSCRIBER, Account, AuthSession, Principal, new_id
 from ..settings import Settings
 from ..store import Store
-
-#: No token of ours is longer; whatever is, is not worth a signature check.
-MAX_TOKEN = 4096
+from ..token_settings import MAX_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Tokens:
         self._store = store
         self._settings = settings
         app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
+        app.config["JWT_DECODE_LEEWAY"] = settings.jwt_leeway
         manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
         self._manager = manager
         theirs = manager._token_in_blocklist_callback
@@ -153,7 +152,7 @@ class Tokens:
         scopes = str(claims.get("scope") or "").split()  # a token may be for less than its login
         if not set(scopes) <= set(auth.scopes):
             auth = replace(auth, scopes=tuple(sorted({*scopes, *auth.scopes})))
-        return Principal(auth, float(claims["exp"]))
+        return Principal(auth, float(int(claims["exp"])))  # whole seconds, as the signature check takes it
 
     def _auth(self, claims: Mapping[str, Any]) -> AuthSession:
         auth = self._store.auth(claims["sid"])

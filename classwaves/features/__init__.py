@@ -7,6 +7,7 @@ from .activities import activities
 from .attendance import attendance
 from .calls import calls
 from .chat import chat
+from .connection import connection
 from .files import files
 from .groups import groups
 from .hands import hands
@@ -20,6 +21,7 @@ from .transcription import transcription
 
 #: What an application has unless it says otherwise.
 FEATURES: tuple[Feature, ...] = (
+    connection,
     membership,
     presence,
     chat,

@@ -185,6 +185,24 @@ def _end_disconnects(server: Any) -> None:
     server._handle_disconnect = handle_disconnect
 
 
+def greet_after_connect(sio: SocketIO, on_connected: Callable[[str], None]) -> None:
+    """Call with the id of each socket of the namespace ``/`` once its client has been sent the answer to its CONNECT.
+
+    Connect handlers run before that answer, which has to be the first that a client hears.
+    """
+    server = sio.server
+    inner = server._handle_connect
+
+    def handle_connect(eio_sid: str, namespace: str | None, data: Any) -> None:
+        before = server.manager.sid_from_eio_sid(eio_sid, "/")
+        inner(eio_sid, namespace, data)
+        sid = server.manager.sid_from_eio_sid(eio_sid, "/")
+        if sid is not None and sid != before and server.manager.is_connected(sid, "/"):
+            on_connected(sid)
+
+    server._handle_connect = handle_connect
+
+
 def guard_messages(
     sio: SocketIO,
     on_oversize: Callable[[str, int], None],

@@ -97,6 +97,8 @@ class RawClient:
         self.acks: dict[int, Any] = {}
         self.refusal: Any = None
         """The data of ``connect_error``, if that was the answer."""
+        self.ready: dict[str, Any] = {}
+        """What ``connectionReady`` said, which comes first."""
         self._ids = 0
         try:
             self._connect({"token": token} if token is not None else auth)
@@ -115,6 +117,10 @@ class RawClient:
         assert answer[:2] in ("40", "44"), answer
         if answer[1] == "4":
             self.refusal = json.loads(answer[2:])
+        else:
+            self.read()
+            event, self.ready = self.inbox.pop()
+            assert event == "connectionReady", event
 
     def _packet(self) -> str:
         while (packet := self.wire.receive()) == "2":

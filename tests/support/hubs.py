@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from classwaves.connections import Connection
+from classwaves.errors import ClassWavesError
 from classwaves.features import FEATURES
 from classwaves.hub import Hub
 from classwaves.limits import RateLimits
@@ -134,11 +135,9 @@ class Worker:
         self.sockets = Sockets()
         self.connections: list[Connection] = []
         self.ended: list[str] = []
-        """The auth sessions that were said to be over."""
+        """The auth sessions of the sockets that were put out."""
         settings = settings_of(**config)
-        self.hub = Hub(
-            store, self.sockets, settings, on_auth_ended=self.ended.append, connections=lambda: list(self.connections)
-        )
+        self.hub = Hub(store, self.sockets, settings, entrance=self)
         self.pipeline = Pipeline(FEATURES, self.hub, RateLimits(settings))
 
     def connect(self, user: str, role: str = "student", sid: str = "") -> Connection:
@@ -162,6 +161,16 @@ class Worker:
     def say(self, connection: Connection, session: SessionRecord, text: str) -> dict[str, Any]:
         """Send a message and return its ack."""
         return self.send(connection, "sendMessage", {"sessionCode": session.code, "message": text})
+
+    def open_connections(self) -> list[Connection]:
+        return list(self.connections)
+
+    def check(self, token: str) -> Principal:
+        """A token is the name of its user."""
+        return principal(token)
+
+    def end(self, connection: Connection, error: ClassWavesError) -> None:
+        self.ended.append(connection.principal.auth.id)
 
     def close(self) -> None:
         self.hub.close()

@@ -59,6 +59,7 @@ VALUES: dict[str, Any] = {
     "sha256": hashlib.sha256(b"hello").hexdigest(),
     "index": 0,
     "fileChunk.data": b"hello",
+    "token": "a.b.c",
 }
 """A right value for each field, by its name; by ``event.name`` where the name means different things."""
 

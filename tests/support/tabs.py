@@ -28,6 +28,13 @@ class Tab:
     def __init__(self, app: Flask, token: str | None = None, headers: dict[str, str] | None = None) -> None:
         auth = None if token is None else {"token": token}
         self._client = state_of(app).socketio.test_client(app, auth=auth, headers=headers)
+        #: what ``connectionReady`` said, which comes first
+        self.ready: dict[str, Any] = self._first("connectionReady") if self.connected else {}
+
+    def _first(self, event: str) -> Any:
+        packet = self._client.queue.pop(0)
+        assert packet["name"] == event, packet
+        return packet["args"] if not isinstance(packet["args"], list) else packet["args"][0]
 
     @property
     def connected(self) -> bool:
@@ -66,6 +73,11 @@ class Tab:
         assert ack["ok"], ack
         joined: dict[str, Any] = self.take_only("sessionJoined")
         return joined
+
+    def join_after_warning(self, code: str) -> None:
+        """Join with a token that ends soon, of which the socket was warned before."""
+        assert self.ask("joinSession", code)["ok"]
+        assert [name for name, _ in self.take()] == ["authExpiring", "sessionJoined"]
 
     def say(self, code: str, message: str, **more: Any) -> dict[str, Any]:
         """Send a message and return the ack of success."""
