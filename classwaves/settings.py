@@ -16,13 +16,11 @@ from typing import Any
 from . import readers
 from .demo_keys import demo_keys
 from .ice import IceServer, parse_ice_servers
+from .keys import MIN_KEY_BYTES as MIN_KEY_BYTES
 from .rates import RateSettings
 from .readers import SettingsError as SettingsError
 from .readers import setting
 from .token_settings import TokenSettings
-
-#: Shorter keys than this (RFC 7518, section 3.2: the size of the HS256 hash) are refused.
-MIN_KEY_BYTES = 32
 
 PREFIX = "CLASSWAVES_"
 
@@ -343,8 +341,11 @@ class Settings(TokenSettings, RateSettings):
 
     def _with_keys(self) -> Settings:
         keys = {"JWT_SECRET_KEY": self.jwt_secret_key, "SECRET_KEY": self.secret_key}
+        spared = {"JWT_SECRET_KEY", "SECRET_KEY"} if self.demo else set()
+        if self.jwt_private_key is not None:
+            spared.add("JWT_SECRET_KEY")
         short = {
-            name: key for name, key in keys.items() if len(key.encode()) < MIN_KEY_BYTES and (key or not self.demo)
+            name: key for name, key in keys.items() if len(key.encode()) < MIN_KEY_BYTES and (key or name not in spared)
         }
         if short:
             raise SettingsError(*(readers.short_key(name, key, MIN_KEY_BYTES) for name, key in short.items()))

@@ -68,7 +68,7 @@ def _shown(default: object) -> str:
         return f"`{int(default)}`"
     if isinstance(default, float):
         return f"`{default:g}`"
-    return f"`{default}`" if default not in ("", ()) else ""
+    return f"`{default}`" if default not in ("", (), None) else ""
 
 
 def errors() -> str:

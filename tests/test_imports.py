@@ -22,7 +22,7 @@ LAYERS = [
     "transport.far",
     "transport.engine",
     "ice redis_url",
-    "readers",
+    "readers keys",
     "demo_keys rates token_settings",
     "settings",
     "erasure gate",

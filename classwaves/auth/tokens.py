@@ -13,13 +13,14 @@ from typing import Any
 
 import jwt
 from flask import Flask
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token, get_jti
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.config import config
-from flask_jwt_extended.default_callbacks import default_decode_key_callback
+from flask_jwt_extended.default_callbacks import default_decode_key_callback, default_encode_key_callback
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import ExpiredSignatureError, PyJWTError
+from jwt import ExpiredSignatureError, InvalidSignatureError, InvalidTokenError, PyJWTError
 
 from ..errors import ClassWavesError
+from ..keys import Key
 from ..models import TRANSCRIBER, Account, AuthSession, Principal, new_id
 from ..settings import Settings
 from ..store import Store
@@ -42,10 +43,15 @@ class Tokens:
     def __init__(self, app: Flask, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._keys = settings.key_ring
         app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
         app.config["JWT_DECODE_LEEWAY"] = settings.jwt_leeway
+        for name, value in (("AUDIENCE", settings.jwt_audience), ("ISSUER", settings.jwt_issuer)):
+            if value:
+                app.config[f"JWT_ENCODE_{name}"] = app.config[f"JWT_DECODE_{name}"] = value
         manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
         self._manager = manager
+        self._sign_and_verify(app)
         theirs = manager._token_in_blocklist_callback
 
         def ended(header: dict[str, Any], claims: dict[str, Any]) -> bool:
@@ -54,6 +60,32 @@ class Tokens:
             return (ours and store.auth(claims["sid"]) is None) or bool(theirs(header, claims))
 
         manager.token_in_blocklist_loader(ended)  # a shop's own @jwt_required() routes honour a logout too
+
+    def _sign_and_verify(self, app: Flask) -> None:
+        """Use our keys, for a shop's own routes too; unless the shop has its own way, set up before this extension."""
+        self._find: Any = None
+        manager, signing = self._manager, self._keys.signing
+        own_way = manager._encode_key_callback is not default_encode_key_callback or (
+            app.config["JWT_ALGORITHM"] != "HS256" and self._settings.jwt_private_key is None
+        )
+        if own_way or manager._decode_key_callback is not default_decode_key_callback:
+            return
+
+        def find(header: dict[str, Any], claims: dict[str, Any]) -> Any:
+            for key in self._keys.candidates(header):
+                return key.verifies
+            raise InvalidTokenError("no key")
+
+        self._find = manager.decode_key_loader(find)
+        app.config["JWT_ALGORITHM"] = signing.algorithm
+        app.config["JWT_DECODE_ALGORITHMS"] = self._keys.algorithms
+        self._sign = manager.encode_key_loader(lambda identity: signing.signs)
+
+    @property
+    def _header(self) -> dict[str, str] | None:
+        """What a token says of its key, if it is ours."""
+        ours = self._find is not None and self._manager._encode_key_callback is self._sign
+        return {"kid": self._keys.signing.id} if ours else None
 
     def login(self, account: Account) -> TokenPair:
         """Begin an auth session for an account.
@@ -110,8 +142,8 @@ class Tokens:
         return TokenPair(self._access(auth, seconds), None, int(seconds), auth)
 
     def _issue(self, auth: AuthSession) -> TokenPair:
-        refresh, seconds = self._refresh(auth)
-        self._store.save_auth(auth, get_jti(refresh) or "", seconds)
+        refresh, refresh_id, seconds = self._refresh(auth)
+        self._store.save_auth(auth, refresh_id, seconds)
         return self._pair(auth, refresh)
 
     def _pair(self, auth: AuthSession, refresh: str) -> TokenPair:
@@ -121,13 +153,18 @@ class Tokens:
     def _access(self, auth: AuthSession, seconds: float) -> str:
         claims = {"role": auth.role, "name": auth.display_name, "sid": auth.id, "scope": " ".join(auth.scopes)}
         life = timedelta(seconds=seconds)
-        token: str = create_access_token(auth.user_id, additional_claims=claims, expires_delta=life)
+        token: str = create_access_token(
+            auth.user_id, additional_claims=claims, expires_delta=life, additional_headers=self._header
+        )
         return token
 
-    def _refresh(self, auth: AuthSession) -> tuple[str, float]:
-        life = timedelta(days=self._settings.refresh_token_days)
-        token = create_refresh_token(auth.user_id, additional_claims={"sid": auth.id}, expires_delta=life)
-        return token, life.total_seconds()
+    def _refresh(self, auth: AuthSession) -> tuple[str, str, float]:
+        """A refresh token, its id, and its life in seconds."""
+        life, claims = timedelta(days=self._settings.refresh_token_days), {"sid": auth.id, "jti": new_id()}
+        token = create_refresh_token(
+            auth.user_id, additional_claims=claims, expires_delta=life, additional_headers=self._header
+        )
+        return token, claims["jti"], life.total_seconds()
 
     def refresh(self, token: str) -> TokenPair:
         """Exchange a refresh token. One that was exchanged before ends the auth session.
@@ -136,8 +173,8 @@ class Tokens:
         """
         claims = self._claims(token, "refresh")
         auth = self._auth(claims)
-        fresh, seconds = self._refresh(auth)
-        if not self._store.rotate_refresh(auth.id, claims["jti"], get_jti(fresh) or "", seconds):
+        fresh, fresh_id, seconds = self._refresh(auth)
+        if not self._store.rotate_refresh(auth.id, claims["jti"], fresh_id, seconds):
             raise ClassWavesError("TOKEN_REVOKED", "This refresh token was used before; log in again")
         return self._pair(auth, fresh)
 
@@ -179,14 +216,23 @@ class Tokens:
 
     def _decoded(self, token: str) -> Mapping[str, Any]:
         """What ``decode_token()`` gives, which reads a token three times to find out about its key."""
-        if self._manager._decode_key_callback is not default_decode_key_callback:  # a shop's keys may depend on it
+        if self._find is None or self._manager._decode_key_callback is not self._find:  # the shop's keys
             claims: Mapping[str, Any] = decode_token(token)
             return claims
+        for key in self._keys.candidates(jwt.get_unverified_header(token)):
+            try:
+                return self._verified(token, key)
+            except InvalidSignatureError:
+                continue
+        raise InvalidTokenError("no key")
+
+    @staticmethod
+    def _verified(token: str, key: Key) -> Mapping[str, Any]:
         audience = config.decode_audience
         return jwt.decode(
             token,
-            config.decode_key,
-            algorithms=config.decode_algorithms,
+            key.verifies,
+            algorithms=[key.algorithm],
             audience=audience,
             issuer=config.decode_issuer,
             leeway=config.leeway,
