@@ -1,6 +1,6 @@
 """What the sockets of a session are told: entries and signals as they come, and where things stand for who joins.
 
-Imports errors, models, replica, ring, crowd, throttle and store. Whoever calls holds ``lock``, unless it says
+Imports errors, models, replica, ring, crowd, lobby, throttle and store. Whoever calls holds ``lock``, unless it says
 otherwise.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from .connections import Emitter, Member
 from .crowd import Crowd
 from .errors import ClassWavesError
+from .lobby import Lobby
 from .models import Entry, Principal, SessionRecord, iso
 from .replica import SNAPSHOTS, VIEWS, Replica
 from .ring import Resume, Ring
@@ -56,6 +57,7 @@ class Delivery:
         #: user id -> the message up to which they have read
         self.cursors: dict[str, str] = {}
         self.crowd = Crowd(session_id, emitter)
+        self.lobby = Lobby(self)
         self._throttle = Throttle(settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush))
         self._ring = Ring(settings.ring_entries, settings.ring_bytes)
 
@@ -88,9 +90,10 @@ class Delivery:
                 self.crowd.recast(sid, principal, self.is_staff(principal))
 
     def remove(self, sid: str) -> None:
-        """Deliver nothing more to this socket."""
+        """Deliver nothing more to this socket, which may be one that waits to be let in."""
         with self.lock:
             self.crowd.remove(sid)
+            self.lobby.leave(sid, self.settings.disconnect_grace)
 
     def _deliver(self, entry: Entry) -> None:
         draft, code = entry.draft, self.record.code
@@ -171,6 +174,17 @@ class Delivery:
 
         self._throttle.run(("presenceUpdated", user_id), send)
 
+    def tell_waiting(self, user_id: str, display_name: str | None) -> None:
+        """Tell staff that somebody waits to be let in, or, without a name, no longer."""
+        came = display_name is not None
+        event, other = ("joinRequested", "joinWithdrawn") if came else ("joinWithdrawn", "joinRequested")
+        self.forget(other, user_id)  # or it might leave later than this
+        payload = {"userId": user_id, **({"displayName": display_name} if came else {})}
+        self.say(user_id, event, lambda: payload, "staff")
+
+    def has_decided(self, user_id: str) -> bool:
+        return user_id in self.replica.state.get("admissions", ())
+
     # what a joiner is told
 
     def status_of(self, user_id: str) -> str:
@@ -220,6 +234,7 @@ class Delivery:
             "mode": self.replica.mode,
             "readReceipts": dict(self.cursors),
             **{key: make(self.replica, principal.user_id, staff) for key, make in SNAPSHOTS.items()},
+            **({"waiting": self.lobby.shown()} if staff else {}),
             "settings": settings,
             "recovered": missed is not None,
             "missed": missed or [],

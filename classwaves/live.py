@@ -374,6 +374,7 @@ class LiveSession(Delivery):
                 self.crowd.remove(sid)
                 self.crowd.tell([sid], "error", error.to_dict())
                 self.crowd.tell([sid], "sessionLeft", {"sessionCode": self.record.code})
+            self.lobby.turn_all_away(error)
 
     def _refresh_statuses(self) -> None:
         """What was said of statuses and of reading while the feed was away was missed."""

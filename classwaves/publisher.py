@@ -32,7 +32,8 @@ TRIES = 5
 #: themselves. Published, they would be folded into the replicas or look like what they are not.
 _TAKEN = """
     sessionCreated sessionChanged sessionStatusChanged sessionEnded sessionModeChanged sessionJoined sessionLeft
-    participantChanged participantMuted participantRemoved presenceUpdated joinRequested
+    participantChanged participantMuted participantRemoved presenceUpdated
+    joinRequested joinWithdrawn participantAdmitted
     messageReceived messageDeleted reactionUpdated typingUpdated readReceiptUpdated
     groupUpdate activityUpdate activityResponse activityProgress handStatusChanged
     transcriptionUpdate transcriptionStatus fileShared fileRemoved signalReceived

@@ -18,7 +18,7 @@ from .erasure import NOBODY
 from .models import TRANSCRIBER, Entry, Participant, SessionRecord
 
 #: Raise it when the fold of any event changes: checkpoints of another version are ignored.
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 Fold = Callable[["Replica", Entry], None]
 #: event -> what it changes, the session's own first and then each feature's

@@ -24,10 +24,11 @@ from classwaves.features import FEATURES
 from classwaves.files import session_of
 from classwaves.payloads import SessionEvent, StoredEvent
 from classwaves.rules import CONNECTED, RULES
-from tests.support.apps import API, headers_for, state_of
+from tests.support.apps import API, guest, headers_for, state_of
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.payloads import VALUES, arguments, payload
 from tests.support.tabs import Tab, open_classroom
+from tests.support.waiting import eventually
 
 HERE = "tests/test_permission_matrix.py"
 
@@ -194,6 +195,7 @@ CONTRACT = {
     "removeParticipant": "staff",
     "muteParticipant": "staff",
     "setSessionMode": "staff",
+    "admitParticipant": "staff",
 }
 """What events must declare, so that a wrong declaration is not what the rest of this file goes by."""
 
@@ -235,6 +237,7 @@ class Stage:
         self._numbers = itertools.count(1)
         self._values: dict[str, Any] = {"sessionCode": self._code, "mode": situation.mode}
         self.tabs = self._people()
+        self._waiting: Tab | None = None
         self._set_up()
         self.drain()
 
@@ -285,6 +288,9 @@ class Stage:
             return narrow
 
     def _set_up(self) -> None:
+        path, headers = f"{API}/sessions/{self._code}", headers_for(self.app, "Grace", "teacher")
+        opened = {"settings": {"waitingRoom": True}}  # when everybody is in
+        assert self.app.test_client().patch(path, json=opened, headers=headers).status_code == 200
         self._do("removeParticipant", userId="rex")
         for user_id in ("mia", "max"):
             self._do("muteParticipant", userId=user_id, muted=True)
@@ -322,6 +328,19 @@ class Stage:
             self._values["userId"] = self._values["targetUserId"] = name.lower()
         self._values["messageId"] = self._do("sendMessage", message="look")["messageId"]
         self._keep_files(now)
+        self._keep_waiting(now)
+
+    def _keep_waiting(self, now: dict[str, Any]) -> None:
+        """A guest who waits to be let in; who waited before is in when this returns."""
+        if self._values.get("admitParticipant.userId") in [one["userId"] for one in now["waiting"]]:
+            return
+        if self._waiting:
+            tab = self._waiting
+            eventually(lambda: any(name == "sessionJoined" for name, _ in tab.take()), what="the admission")
+        token, user = guest(self.app.test_client(), self._code, f"Waiting {next(self._numbers)}")
+        self._waiting = Tab(self.app, token)
+        assert self._waiting.ask("joinSession", self._code)["waiting"]
+        self._values["admitParticipant.userId"] = user["userId"]
 
     def _keep_files(self, now: dict[str, Any]) -> None:
         """A file that the owner has shared, and one that is whole, and not yet shared."""
@@ -383,6 +402,8 @@ def check(stage: Stage, event: Event, option: str, who: Who) -> None:
         assert heard == {}, f"{event.name} by {who}: was heard of, though it changes nothing"
         assert mine == ([("error", {**error, "event": event.name})] if refusal else [])
         assert stage.state() == before, f"{event.name} by {who}: changed something"
+    elif event.name == "admitParticipant":
+        stage.mend()  # the guest comes in when nobody asks for anything
 
 
 def check_all(stage: Stage, event: Event) -> None:

@@ -29,6 +29,7 @@ FACTS = (
     "sessionStatusChanged",
     "participantChanged",
     "participantRemoved",
+    "participantAdmitted",
     "groupUpdate",
     "fileShared",
     "fileRemoved",

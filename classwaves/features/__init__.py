@@ -18,6 +18,7 @@ from .presence import presence
 from .reactions import reactions
 from .signs import signs
 from .transcription import transcription
+from .waiting import waiting
 
 #: What an application has unless it says otherwise.
 FEATURES: tuple[Feature, ...] = (
@@ -35,5 +36,6 @@ FEATURES: tuple[Feature, ...] = (
     calls,
     history,
     moderation,
+    waiting,
     attendance,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ..entrance import ask_guard, check_entry, count_resume, enter, take_seat
+from ..entrance import ask_guard, check_entry, count_resume, enter, give_up, seated_or_waiting
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
@@ -38,7 +38,7 @@ class LeaveSchema(EventSchema):
 
 @membership.event("joinSession", schema=JoinSchema, allow="connected", arguments=("sessionCode", "resume"))
 def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
-    """Let the socket in and tell it where things stand; joining again only tells."""
+    """Let the socket in and tell it where things stand; joining again only tells. Guests may have to wait."""
     connection, hub = context.connection, context.hub
     if connection.closed:  # it ended while this event waited for its turn, and would leave a seat behind
         raise ClassWavesError("NOT_IN_SESSION")
@@ -58,12 +58,12 @@ def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
         check_entry(live, context.principal)
         if connection.sid not in live.members:
             ask_guard(context, live)
-            take_seat(context, live)
+            if not seated_or_waiting(context, live, resume):
+                return {"waiting": True}
         return enter(context, live, resume)
     except BaseException:
         if connection.sid not in live.members:
-            del connection.seats[session_id]
-            hub.depart(connection, live, 0)  # the store may have the seat even if its answer was lost
+            give_up(context, live)
         raise
 
 
@@ -88,7 +88,10 @@ def leave(context: Context, data: dict[str, Any]) -> None:
     seat = next(((key, live) for key, live in connection.seats.items() if live.record.code == code), None)
     if seat is not None:
         session_id, live = seat
-        hub.store.leave(session_id, context.seat)
+        with live.lock:
+            waited = live.lobby.leave(connection.sid)
+        if not waited:
+            hub.store.leave(session_id, context.seat)
         live.remove(connection.sid)
         del connection.seats[session_id]
         hub.release(session_id)

@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from .. import lifecycle
 from ..archive.base import Archive, Past
 from ..auth.tokens import new_guest
+from ..entrance import admissions, must_wait
 from ..errors import ClassWavesError
 from ..gate import Join
 from ..live import LiveSession
@@ -113,6 +114,8 @@ def _open_to_reader(live: LiveSession) -> LiveSession:
 
 def _may_read(live: LiveSession) -> bool:
     who = principal()
+    if must_wait(live, who) or admissions(live.replica).get(who.user_id) is False:
+        return False
     belongs = who.user_id in live.replica.known or who.auth.guest_of == live.id
     return live.is_staff(who) or (belongs and who.user_id not in live.replica.removed)
 

@@ -45,6 +45,7 @@ VALUES: dict[str, Any] = {
     "endMs": 1000,
     "userId": "somebody",
     "muted": True,
+    "admitted": True,
     "targetUserId": "somebody",
     "callId": "call-1",
     "signal.type": "offer",
