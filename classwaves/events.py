@@ -57,6 +57,7 @@ class Event:
     :param rate: the rate limit under which it counts.
     :param weight: how often it counts beyond the first time, by its payload.
     :param max_bytes: how large it may be, if that is not what all events may be.
+    :param audits: what the audit stream calls it, a name in :data:`classwaves.audit.ACTS`, if staff have done it.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Event:
     rate: str = "event"
     weight: Weight | None = None
     max_bytes: int | None = None
+    audits: str = ""
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +115,7 @@ class Feature:
         rate: str = "event",
         weight: Weight | None = None,
         max_bytes: int | None = None,
+        audits: str = "",
     ) -> Callable[[Handler], Handler]:
         """Register a handler for a client event; see :class:`Event` for the parameters.
 
@@ -125,7 +128,8 @@ class Feature:
 
         def register(handler: Handler) -> Handler:
             event = Event(name, schema(), allow, handler, tuple(arguments), reads, active, exclusive, key, overlaps)
-            self.events.append(replace(event, finds=finds, rate=rate, weight=weight, max_bytes=max_bytes))
+            more = replace(event, finds=finds, rate=rate, weight=weight, max_bytes=max_bytes, audits=audits)
+            self.events.append(more)
             return handler
 
         return register

@@ -15,6 +15,7 @@ from typing import Any
 
 from .archive.archiver import Archiver
 from .archive.base import Archive
+from .audit import Audit
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .files import Files, shared
@@ -85,6 +86,7 @@ class Hub:
         self._connections = entrance.open_connections
         self.archiver = archiver
         self.gate = gate or Gate()
+        self.audit = Audit(store, settings.audit_days * 86400)
         if archiver:
             self.files.kept = self._archived_files
         self._lock = threading.Lock()

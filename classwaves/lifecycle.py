@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .audit import of_settings
 from .errors import ClassWavesError, StaleFence
 from .hub import Hub
 from .live import LiveSession
@@ -24,6 +25,9 @@ STEPS: dict[str, tuple[frozenset[str], str]] = {
     "resume": (frozenset({"paused"}), "active"),
     "end": (frozenset({"created", "active", "paused"}), "ended"),
 }
+
+#: What the audit stream calls a step that was taken.
+PAST = {"start": "started", "pause": "paused", "resume": "started", "end": "ended"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def create(hub: Hub, owner_id: str, title: str, settings: Mapping[str, Any], cod
         draft = Draft("sessionCreated", {"record": record.to_dict()}, owner_id, audience="none", bumps=("session",))
         if hub.store.create_session(record, draft):
             hub.touch(record)
+            hub.audit.note("session.created", owner_id, record=record)
             return record
         if code:
             raise ClassWavesError("CONFLICT", "This code is taken")
@@ -75,7 +80,9 @@ def step(hub: Hub, session_id: str, name: str, principal: Principal, reason: str
             drafts.append(Draft("sessionEnded", {"reason": reason or "ended"}, principal.user_id))
         return Change(drafts, record.with_changes(status=target))
 
-    return _commit(hub, session_id, principal, change)
+    record = _commit(hub, session_id, principal, change)
+    hub.audit.note(f"session.{PAST[name]}", principal.user_id, record=record)
+    return record
 
 
 def configure(
@@ -94,7 +101,10 @@ def configure(
         data = {"title": changed.title, "settings": dict(settings)}
         return Change([Draft("sessionChanged", data, principal.user_id, "none", bumps=("session",))], changed)
 
-    return _commit(hub, session_id, principal, change)
+    record = _commit(hub, session_id, principal, change)
+    details = of_settings(settings, titled=title is not None)
+    hub.audit.note("session.changed", principal.user_id, record=record, details=details)
+    return record
 
 
 def _commit(hub: Hub, session_id: str, principal: Principal, change: Callable[[LiveSession], Change]) -> SessionRecord:

@@ -14,6 +14,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from .audit import of_event
 from .connections import Connection
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .events import Context, Event, Feature, stored
@@ -144,13 +145,24 @@ class Pipeline:
                 check(context)
                 try:
                     with step("classwaves.handler", attempt=attempt):
-                        return context.event.handler(context, data)
+                        known = context.live.replica.seq
+                        answer = context.event.handler(context, data)
+                    if context.event.audits:
+                        self._audit(context, data, answer or {}, known)
+                    return answer
                 except StaleFence:
                     self._hub.tally.conflicts += 1
                     if attempt:  # several workers change the same: not all of them at the same moment
                         time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
                     context.live.catch_up()
         raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
+
+    def _audit(self, context: Context, data: dict[str, Any], answer: dict[str, Any], known: int) -> None:
+        """Have the audit stream know what staff have done; not of what changed nothing, or was only repeated."""
+        if context.is_staff and answer.get("seq", 0) > known:
+            who, (target, details) = context.principal.user_id, of_event(data, answer)
+            record = context.live.record
+            self._hub.audit.note(context.event.audits, who, record=record, target=target, details=details)
 
     @contextmanager
     def _turn(self, live: LiveSession) -> Iterator[None]:

@@ -229,6 +229,9 @@ class Settings(TokenSettings, RateSettings):
     idle_days: float = setting(
         "CLASSWAVES_IDLE_DAYS", 30.0, readers.positive(float), "how long a session that never ended stays unused"
     )
+    audit_days: float = setting(
+        "CLASSWAVES_AUDIT_DAYS", 365.0, readers.duration, "how long the audit stream keeps an act; 0: for ever"
+    )
 
     log_format: str = setting(
         "CLASSWAVES_LOG_FORMAT",

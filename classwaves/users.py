@@ -60,16 +60,23 @@ class DecidesAboutUsers:
 
     def end_logins(self, user_id: str) -> int:
         """See :meth:`Users.end_logins`."""
-        return Users(current_state().store).end_logins(user_id)
+        ended = Users(current_state().store).end_logins(user_id)
+        current_state().hub.audit.note("user.logins", target=user_id)
+        return ended
 
     def block(self, user_id: str) -> int:
         """See :meth:`Users.block`."""
-        return Users(current_state().store).block(user_id)
+        ended = Users(current_state().store).block(user_id)
+        current_state().hub.audit.note("user.blocked", target=user_id)
+        return ended
 
     def unblock(self, user_id: str) -> None:
         """See :meth:`Users.unblock`."""
         Users(current_state().store).unblock(user_id)
+        current_state().hub.audit.note("user.unblocked", target=user_id)
 
     def set_role(self, user_id: str, role: str) -> int:
         """See :meth:`Users.set_role`."""
-        return Users(current_state().store).set_role(user_id, role)
+        accounts = Users(current_state().store).set_role(user_id, role)
+        current_state().hub.audit.note("user.role", target=user_id, details={"role": role})
+        return accounts

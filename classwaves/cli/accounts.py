@@ -8,7 +8,7 @@ from ..auth.accounts import ROLES, StoreAuthenticator
 from ..names import canonical
 from ..store import Store
 from ..users import Users
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 
 
 @cli.command("create-user")
@@ -20,6 +20,7 @@ def create_user(username: str, role: str, display_name: str | None, password: st
     """Create an account of the built-in authenticator."""
     store = shared_state().store
     account = StoreAuthenticator(store).create(username, password, display_name or username, role)
+    note("account.created", account.user_id, role=role)
     click.echo(f"Created {role} {username}: userId {account.user_id}")
 
 
@@ -29,7 +30,9 @@ def create_user(username: str, role: str, display_name: str | None, password: st
 def block_user(user: str, by_id: bool) -> None:
     """End all logins of a user, disconnect them, and let them log in no more."""
     store = shared_state().store
-    ended = Users(store).block(_user_id(store, user, by_id))
+    user_id = _user_id(store, user, by_id)
+    ended = Users(store).block(user_id)
+    note("user.blocked", user_id)
     click.echo(f"Blocked {user}: {ended} logins ended")
 
 
@@ -39,7 +42,9 @@ def block_user(user: str, by_id: bool) -> None:
 def unblock_user(user: str, by_id: bool) -> None:
     """Let a user log in again."""
     store = shared_state().store
-    Users(store).unblock(_user_id(store, user, by_id))
+    user_id = _user_id(store, user, by_id)
+    Users(store).unblock(user_id)
+    note("user.unblocked", user_id)
     click.echo(f"Unblocked {user}")
 
 
@@ -50,7 +55,9 @@ def unblock_user(user: str, by_id: bool) -> None:
 def set_role(user: str, role: str, by_id: bool) -> None:
     """Give a user another role, at once, where they are connected too."""
     store = shared_state().store
-    Users(store).set_role(_user_id(store, user, by_id), role)
+    user_id = _user_id(store, user, by_id)
+    Users(store).set_role(user_id, role)
+    note("user.role", user_id, role=role)
     click.echo(f"{user} is {role} now")
 
 

@@ -5,6 +5,8 @@ Imports errors, settings and state.
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from flask.cli import AppGroup
 
@@ -28,6 +30,11 @@ class Commands(AppGroup):
 
 
 cli = Commands("classwaves", help="Operate ClassWaves.")
+
+
+def note(what: str, target: str, **details: Any) -> None:
+    """Have the audit stream know what was done in a shell, by whom it does not know."""
+    current_state().hub.audit.note(what, target=target, details=details, via="shell")
 
 
 def shared_state() -> State:

@@ -11,7 +11,7 @@ import click
 from ..history import Log, line
 from ..personal import PersonalData
 from ..state import current_state
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 from .sight import session_id_of
 from .tables import bar
 
@@ -29,6 +29,7 @@ def export(code: str, output: IO[str]) -> None:
     total = state.store.positions([session_id]).get(session_id, 0)
     entries = Log(state.store, state.hub.archive).everything(session_id)
     count = _write((line(entry) for entry in entries), output, total, "Exporting")
+    note("session.exported", session_id)
     click.echo(f"{count} entries", err=True)
 
 
@@ -39,6 +40,7 @@ def export_user(user_id: str, output: IO[str]) -> None:
     """Write what has a user's names or texts, in all sessions, as JSON lines like those of an export."""
     found = PersonalData(shared_state().hub, user_id).entries()
     count = _write(({"sessionCode": said.code, **line(said.entry)} for said in found), output, 0, "Searching")
+    note("user.exported", user_id)
     click.echo(f"{count} entries", err=True)
 
 
@@ -66,6 +68,7 @@ def erase_user(user_id: str, yes: bool) -> None:
     hub = current_state().hub
     with bar(0, "Sessions gone through") as progress:
         erased = PersonalData(hub, user_id, progress).erase()
+    note("user.erased", user_id)
     click.echo(
         f"Erased: {erased.entries} entries of logs, {erased.archived} in the archive, {erased.files} files, "
         f"{erased.accounts} accounts"

@@ -9,7 +9,7 @@ from ..auth.tokens import new_guest
 from ..models import Account
 from ..names import canonical, shown
 from ..state import State
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 
 CARE = "Whoever has this token is {name} for {minutes:g} minutes, and nobody can tell them apart. Keep it in no file."
 
@@ -38,6 +38,7 @@ def token(username: str, minutes: float, guest: str | None, transcriber: str | N
         pair = state.tokens.transcriber(username, state.hub.find(transcriber), seconds)
     else:
         pair = state.tokens.brief(_account(state, username), seconds)
+    note("token.issued", pair.auth.user_id)
     click.echo(CARE.format(name=username, minutes=pair.expires_in / 60), err=True)
     click.echo(pair.access)
 

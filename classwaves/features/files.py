@@ -215,7 +215,7 @@ def cancel(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-@files.event("removeFile", schema=RemoveSchema, allow="participant", key=_file_key)
+@files.event("removeFile", schema=RemoveSchema, allow="participant", key=_file_key, audits="file.removed")
 def remove(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Take back a file that one has shared; staff take back any. It cannot be downloaded any more."""
     context.rely(FENCE)

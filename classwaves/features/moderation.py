@@ -44,7 +44,7 @@ class ModeSchema(StoredEvent):
     mode = Text(required=True, validate=validate.OneOf(MODES))
 
 
-@moderation.event("deleteMessage", schema=DeleteMessageSchema, allow="staff")
+@moderation.event("deleteMessage", schema=DeleteMessageSchema, allow="staff", audits="message.deleted")
 def delete_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Take a message back, with its reactions. It is in no page of the history any more."""
     context.rely(f"message:{data['messageId']}")
@@ -58,7 +58,7 @@ def delete_message(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-@moderation.event("removeParticipant", schema=RemoveSchema, allow="staff")
+@moderation.event("removeParticipant", schema=RemoveSchema, allow="staff", audits="participant.removed")
 def remove_participant(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Put a participant out of this session for good. They stay connected, and are in no group any more."""
     context.rely("groups")
@@ -73,7 +73,7 @@ def remove_participant(context: Context, data: dict[str, Any]) -> dict[str, Any]
     return context.publish_all([draft], unseat=user_id)
 
 
-@moderation.event("muteParticipant", schema=MuteSchema, allow="staff")
+@moderation.event("muteParticipant", schema=MuteSchema, allow="staff", audits="participant.muted")
 def mute_participant(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Keep a participant from chat, reactions and typing, or no longer. Their hand they may raise."""
     user_id = _target(context, data["userId"])
@@ -81,7 +81,7 @@ def mute_participant(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     return context.publish("participantMuted", payload, bumps=[f"user:{user_id}"])
 
 
-@moderation.event("setSessionMode", schema=ModeSchema, allow="staff")
+@moderation.event("setSessionMode", schema=ModeSchema, allow="staff", audits="session.mode")
 def set_session_mode(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """``open``; ``focus``: only staff chat and react; ``quiz``: the same, while responses to an activity go on."""
     payload = {"mode": data["mode"], "previousMode": context.live.replica.mode}

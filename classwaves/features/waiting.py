@@ -39,7 +39,7 @@ def _already_in(replica: Replica, entry: Entry) -> None:
             decided.setdefault(user_id, True)
 
 
-@waiting.event("admitParticipant", schema=AdmitSchema, allow="staff")
+@waiting.event("admitParticipant", schema=AdmitSchema, allow="staff", audits="participant.admitted")
 def admit(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """Let somebody in who waits, or turn them away, for good. Said again, it changes nothing."""
     user_id, admitted, live = data["userId"], data["admitted"], context.live

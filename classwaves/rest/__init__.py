@@ -7,7 +7,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from ..settings import Settings
-from . import auth, calls, files, ops, records, sessions, users
+from . import audit, auth, calls, files, ops, records, sessions, users
 from .common import allow_origin, answer_http
 from .schemas import ErrorSchema
 
@@ -39,7 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.config[f"{CONFIG}OPENAPI_JSON_PATH"] = "openapi.json"
     api = RestApi(app, config_prefix=CONFIG)
     api.spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    modules = (auth, sessions, records, files, calls, users)
+    modules = (auth, sessions, records, files, calls, users, audit)
     for blueprint in [module.blueprint for module in modules]:
         api.register_blueprint(blueprint, url_prefix=settings.url_prefix)
     app.register_blueprint(ops.blueprint)

@@ -18,7 +18,7 @@ from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from .. import codec
+from .. import codec, trail
 from ..addresses import source
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
@@ -148,7 +148,9 @@ def authenticated(view: Callable[P, T]) -> Callable[P, T]:
         g.classwaves_principal = current_state().tokens.check(token)
         if principal().is_transcriber and request.endpoint not in OPEN_TO_TRANSCRIBERS:
             raise forbidden("scope", "This token is for captions alone")
-        return view(*args, **kwargs)
+        with trail.part_of(trail.REQUEST, f"{request.method} {request.url_rule}") as at_work:
+            at_work.user_id = principal().user_id
+            return view(*args, **kwargs)
 
     return call
 
@@ -157,6 +159,22 @@ def principal() -> Principal:
     """Who is asking, in an :func:`authenticated` route."""
     who: Principal = g.classwaves_principal
     return who
+
+
+def for_admins() -> None:
+    """A route for admins alone. :raises ClassWavesError: ``FORBIDDEN``, of which the audit stream knows."""
+    who = principal()
+    current_state().limits.hit("read", who.user_id)
+    if who.role != "admin" or who.auth.guest_of is not None:
+        raise refused_admin("This is for admins")
+
+
+def refused_admin(message: str) -> ClassWavesError:
+    """The refusal of somebody who is no admin; written down, so bounded more than other requests."""
+    who, state = principal(), current_state()
+    state.limits.hit("personal", who.user_id if who.auth.guest_of is None else address())
+    state.hub.audit.note("access.refused", who.user_id, details={"route": f"{request.method} {request.url_rule}"})
+    return ClassWavesError("FORBIDDEN", message)
 
 
 def documented(blueprint: Blueprint, *statuses: int, public: bool = False) -> Callable[[Any], Any]:

@@ -154,6 +154,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def export(code: str) -> Response:
     """The whole event log, oldest first, as JSON lines. For staff."""
     live = _of_staff(code, replica=False)
+    current_state().hub.audit.note("session.exported", principal().user_id, record=live.record)
     return json_lines(map(line, log().everything(live.id)), f"session-{live.record.code}.jsonl")
 
 
@@ -167,6 +168,7 @@ def transcriber(body: dict[str, str] | None, code: str) -> dict[str, Any]:
     state, live = current_state(), _of_staff(code)
     if live.record.status == "ended":
         raise ClassWavesError("SESSION_ENDED")
-    return tokens(
-        state.tokens.transcriber((body or {}).get("displayName", "Captions"), live.id, state.settings.idle_days * 86400)
-    )
+    seconds = state.settings.idle_days * 86400
+    pair = state.tokens.transcriber((body or {}).get("displayName", "Captions"), live.id, seconds)
+    state.hub.audit.note("token.transcriber", principal().user_id, record=live.record, target=pair.auth.user_id)
+    return tokens(pair)

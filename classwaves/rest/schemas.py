@@ -129,6 +129,17 @@ class AttendanceQuery(PageSchema):
     format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv"]))
 
 
+class AuditQuery(Strict):
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+    cursor = Text(validate=validate.Regexp(r"[0-9]{1,16}-[0-9]{1,16}\Z"))
+    format = fields.String(load_default="json", validate=validate.OneOf(["json", "jsonl"]))
+
+
+class AuditSchema(Answer):
+    acts = fields.List(fields.Dict(), required=True)
+    nextCursor = fields.String(allow_none=True)
+
+
 class TranscriberSchema(Strict):
     displayName = Name(validate=validate.Length(1, NAME_LENGTH))
 

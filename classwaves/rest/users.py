@@ -7,11 +7,10 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 
-from ..errors import ClassWavesError
 from ..history import line
 from ..personal import Erased, PersonalData
 from ..state import current_state
-from .common import address, authenticated, documented, json_lines, make_blueprint, principal
+from .common import address, authenticated, documented, json_lines, make_blueprint, principal, refused_admin
 from .schemas import ErasedSchema
 
 blueprint: Blueprint = make_blueprint("users", "What is kept of one user.")
@@ -24,7 +23,7 @@ def _of(user_id: str) -> PersonalData:
     who, state = principal(), current_state()
     state.limits.hit("read", who.user_id)
     if who.user_id != user_id and (who.role != "admin" or who.auth.guest_of is not None):
-        raise ClassWavesError("FORBIDDEN", "This is for the user, and for admins")
+        raise refused_admin("This is for the user, and for admins")
     if who.role != "admin":
         state.limits.hit("personal", who.user_id if who.auth.guest_of is None else address())
     return PersonalData(state.hub, user_id)
@@ -36,7 +35,9 @@ def _of(user_id: str) -> PersonalData:
 @authenticated
 def data(user_id: str) -> Response:
     """What has this user's name or texts, in all sessions, as JSON lines like those of an export."""
-    found: Any = ({"sessionCode": said.code, **line(said.entry)} for said in _of(user_id).entries())
+    personal = _of(user_id)
+    current_state().hub.audit.note("user.exported", principal().user_id, target=user_id)
+    found: Any = ({"sessionCode": said.code, **line(said.entry)} for said in personal.entries())
     return json_lines(found, "user-data.jsonl")
 
 
@@ -51,4 +52,6 @@ def erase(user_id: str) -> Erased:
     these sessions is told anew how it is: `sessionJoined` with `recovered: false`.
     """
     who = principal()
-    return _of(user_id).erase(asking=who.auth.id if who.user_id == user_id else "")
+    done = _of(user_id).erase(asking=who.auth.id if who.user_id == user_id else "")
+    current_state().hub.audit.note("user.erased", who.user_id, target=user_id)
+    return done

@@ -15,6 +15,7 @@ from ..errors import ClassWavesError
 from ..models import Draft, Entry, SessionRecord
 from ..tally import Tally
 from ..trail import marked
+from .acts import Acts
 from .base_logins import Logins
 from .looks import Looks
 
@@ -195,7 +196,7 @@ class Uploads(Protocol):
         """Sessions in which there may be such an upload."""
 
 
-class Store(Uploads, Logins, Looks, Protocol):
+class Store(Uploads, Logins, Looks, Acts, Protocol):
     """The log, the roster and the logins of all sessions."""
 
     kind: str

@@ -32,6 +32,7 @@ from .base import (
     encode_draft,
     participant_fact,
 )
+from .memory_acts import MemoryActs
 from .memory_base import Session, User
 from .memory_guests import MemoryGuests
 from .memory_looks import MemoryLooks
@@ -40,7 +41,7 @@ from .memory_uploads import MemoryUploads
 logger = logging.getLogger(__name__)
 
 
-class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks):
+class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs):
     """A :class:`~classwaves.store.base.Store` in this process.
 
     :param limits: how much of a session is kept.
