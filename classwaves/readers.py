@@ -1,7 +1,7 @@
 """What a setting is, and what its value may be: each function reads one kind and says what is wrong with it.
 
-Beside them, what is said of names and keys that cannot be meant. Imports the parser of Redis URLs. Readers raise
-:exc:`ValueError` with the rest of a sentence; it begins with the name.
+Beside them, what is said of names and keys that cannot be meant. Imports the parsers of Redis URLs and of origins.
+Readers raise :exc:`ValueError` with the rest of a sentence; it begins with the name.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .redis_url import parse_redis_url
+from .web_origin import parse_origin
 
 
 class SettingsError(RuntimeError):
@@ -62,6 +63,22 @@ def words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
     return tuple(word.strip().rstrip("/") for word in value if word.strip())
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Origins of pages, in the form in which browsers send them; ``*`` alone: all of them."""
+    found = words(value)
+    for origin in found:
+        if origin == "*" and len(found) > 1:
+            raise ValueError("has * beside other origins: * is all of them, so give it alone or, better, leave it out")
+        if origin.lower() == "null":
+            raise ValueError("must not have null, which any page in a sandbox sends; demo mode allows it")
+    try:
+        return tuple(origin if origin == "*" else str(parse_origin(origin)) for origin in found)
+    except ValueError as error:
+        raise ValueError(
+            f"is a list of origins such as https://school.example,https://*.school.example:8443, without paths; {error}"
+        ) from None
 
 
 def number(kind: Callable[[Any], Any], value: Any) -> Any:

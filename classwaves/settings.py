@@ -62,8 +62,9 @@ class Settings(TokenSettings, RateSettings):
     origins: tuple[str, ...] = setting(
         "CLASSWAVES_ORIGINS",
         (),
-        readers.words,
-        "origins of pages that may connect, besides the server's own; comma separated",
+        readers.origins,
+        "origins of pages that may connect, besides the server's own; comma separated; `https://*.school.example`: all "
+        "subdomains; `*` alone: all pages",
     )
     trusted_proxies: int = setting(
         "CLASSWAVES_TRUSTED_PROXIES", 0, readers.count, "proxies in front that set X-Forwarded-*"

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "classwaves"
 LAYERS = [
     "trail brake",
     "logs",
-    "errors models codec filenames filetypes names tally addresses windows",
+    "errors models codec filenames filetypes names tally addresses windows web_origin",
     "tallies",
     "metrics",
     "transport",

@@ -156,7 +156,11 @@ def test_key_lengths_count_bytes() -> None:
 
 
 def test_flasks_configuration_wins_over_the_environment() -> None:
-    settings = load({"PORT": 9001, "CLASSWAVES_ORIGINS": ["https://a.example/"]}, PORT="9002", CLASSWAVES_ORIGINS="x")
+    settings = load(
+        {"PORT": 9001, "CLASSWAVES_ORIGINS": ["https://a.example/"]},
+        PORT="9002",
+        CLASSWAVES_ORIGINS="https://b.example",
+    )
     assert settings.port == 9001
     assert settings.origins == ("https://a.example",)
 

@@ -49,6 +49,8 @@ Response = tuple[str, Headers, bytes]
 
 #: A body that no client may send.
 NO_TEXT = b"\xff"
+#: On every answer: it is kept nowhere, and is no page or script whatever is in it.
+GUARDS = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 TEXT = [("Content-Type", "text/plain; charset=UTF-8")]
 
 
@@ -131,7 +133,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             return []
         if len(body) >= self.compression_threshold and self.http_compression:
             headers, body = self._compressed(environ, headers, body)
-        start_response(status, [*headers, ("Cache-Control", "no-store"), *self._cors_headers(environ)])
+        start_response(status, [*headers, *GUARDS, *self._cors_headers(environ)])
         return [body]
 
     def _answer(self, environ: dict[str, Any]) -> Response:
@@ -213,7 +215,6 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             return
         allowed = self._cors_allowed_origins(environ)
         if allowed is not None and origin not in allowed:
-            logger.info("a request from an origin that is not allowed was refused")
             raise Refused(3, "origin")
 
     def _handshake(self, environ: dict[str, Any], method: str, transport: str) -> Response:

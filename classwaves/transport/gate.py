@@ -24,13 +24,15 @@ from ..tally import Tally
 WSGI = Callable[..., Iterable[bytes]]
 
 PATH = "/socket.io/"
+_JSONP = re.compile(r"(?:^|&)j=")
 _SID = re.compile(r"(?:^|&)sid=([^&]*)")
 
 
 class HandshakeGate:
     """WSGI middleware that refuses a handshake: the worker ends, has all it may have, or has had too many tries.
 
-    Requests for connections that there are not are counted too: to find that out costs a look at other workers.
+    Requests for connections that there are not are counted too: to find that out costs a look at other workers. What
+    pages of elsewhere ask without saying so is refused.
     """
 
     def __init__(self, app: WSGI, sio: SocketIO, settings: Settings, limits: RateLimits) -> None:
@@ -43,6 +45,8 @@ class HandshakeGate:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith(PATH):
             return self._app(environ, start_response)
+        if _is_foreign(environ):
+            return _answer(start_response, 400, {"code": 3, "message": "Bad request"})
         sid = _SID.search(environ.get("QUERY_STRING", ""))
         try:
             if sid is None:
@@ -81,8 +85,25 @@ class HandshakeGate:
         return len(sockets) >= self._limit and sum(not one.closed for one in list(sockets.values())) >= self._limit
 
 
+def _is_foreign(environ: dict[str, Any]) -> bool:
+    """Whether a page of somewhere else asks in a way that has no ``Origin`` to check: as an image, or as a script.
+
+    Browsers say so themselves (Fetch Metadata). Scripts are what the parameter ``j`` of old versions was for (JSONP).
+    """
+    elsewhere = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+    return (elsewhere and "HTTP_ORIGIN" not in environ) or bool(_JSONP.search(environ.get("QUERY_STRING", "")))
+
+
 def _refuse(start_response: Callable[..., Any], error: ClassWavesError) -> Iterable[bytes]:
     seconds = str(math.ceil((error.retry_after_ms or 0) / 1000))
-    status = f"{error.spec.status} {HTTPStatus(error.spec.status).phrase}"
-    start_response(status, [("Content-Type", "application/json"), ("Retry-After", seconds)])
-    return [codec.dumps({"error": error.to_dict()})]
+    return _answer(start_response, error.spec.status, {"error": error.to_dict()}, ("Retry-After", seconds))
+
+
+def _answer(start_response: Callable[..., Any], status: int, body: Any, *more: tuple[str, str]) -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "no-store"),
+    ]
+    start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, *more])
+    return [codec.dumps(body)]
