@@ -10,6 +10,7 @@ from flask import Flask, Response, abort, send_file
 from . import lifecycle
 from .auth.accounts import DEMO_ACCOUNTS
 from .errors import ClassWavesError, StoreUnavailable
+from .headers import guard_page, page_policy
 from .hub import Hub
 
 DEMO_CODE = "DEM234"
@@ -30,11 +31,15 @@ def register(app: Flask) -> None:
 
     @app.get("/")
     def page() -> Response:
-        return send_file(_PAGE) if _PAGE.exists() else abort(404)
+        if not _PAGE.exists():
+            return abort(404)
+        # the CDN is where its Socket.IO client is looked for if it is not here; and one may talk to another server
+        policy = page_policy(_PAGE.read_text(), scripts="https://cdn.socket.io", connects="*")
+        return guard_page(send_file(_PAGE), policy)
 
     @app.get("/<any('socket.io.min.js', 'socket.io.min.js.map'):name>")
     def client(name: str) -> Response:
-        return send_file(_CLIENT / name) if (_CLIENT / name).exists() else abort(404)
+        return guard_page(send_file(_CLIENT / name), page_policy("")) if (_CLIENT / name).exists() else abort(404)
 
 
 def ensure_session(hub: Hub) -> None:

@@ -66,6 +66,12 @@ class Settings(TokenSettings, RateSettings):
         "origins of pages that may connect, besides the server's own; comma separated; `https://*.school.example`: all "
         "subdomains; `*` alone: all pages",
     )
+    hsts_seconds: int = setting(
+        "CLASSWAVES_HSTS_SECONDS",
+        31_536_000,
+        readers.count,
+        "how long browsers use https alone, told them where the proxy says that they do; 0: not told",
+    )
     trusted_proxies: int = setting(
         "CLASSWAVES_TRUSTED_PROXIES", 0, readers.count, "proxies in front that set X-Forwarded-*"
     )

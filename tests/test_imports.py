@@ -78,6 +78,7 @@ LAYERS = [
     "namespace",
     "closing samples",
     "state",
+    "headers",
     "rest.schemas",
     "rest.common",
     "rest.auth rest.ops",

@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from ..headers import guard
 from ..settings import Settings
 from . import audit, auth, calls, files, ops, records, sessions, users
 from .common import allow_origin, answer_http
@@ -27,7 +28,7 @@ class RestApi(Api):  # type: ignore[misc] # flask-smorest has no types
         pass
 
     def _openapi_json(self) -> Response:
-        return allow_origin(super()._openapi_json())
+        return guard(allow_origin(super()._openapi_json()))
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -56,5 +57,5 @@ def _answer_misses(app: Flask, prefix: str) -> None:
     def answer_miss() -> Response | None:
         error = request.routing_exception
         if isinstance(error, NotFound | MethodNotAllowed) and request.path.startswith(prefix):
-            return allow_origin(answer_http(error))
+            return guard(allow_origin(answer_http(error)))
         return None

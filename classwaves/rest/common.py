@@ -22,6 +22,7 @@ from .. import codec, trail
 from ..addresses import source
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
+from ..headers import guard
 from ..models import Principal
 from ..pipeline import DETAILS, printable
 from ..rules import forbidden
@@ -77,6 +78,7 @@ def make_blueprint(name: str, description: str) -> Blueprint:
     blueprint.register_error_handler(Exception, answer_unexpected)
     blueprint.before_request(_bound_body)
     blueprint.after_request(allow_origin)
+    blueprint.after_request(guard)
     return blueprint
 
 

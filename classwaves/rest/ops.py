@@ -8,12 +8,14 @@ from flask import Blueprint, Response, jsonify, request
 
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
+from ..headers import guard
 from ..metrics import CONTENT_TYPE
 from ..state import current_state
 from .common import answer
 
 blueprint = Blueprint("classwaves_ops", __name__)
 blueprint.register_error_handler(ClassWavesError, answer)
+blueprint.after_request(guard)
 
 
 @blueprint.get("/healthz")
