@@ -7,6 +7,7 @@ the seats in the rosters stay (:meth:`classwaves.hub.Hub.hand_on`).
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -48,6 +49,31 @@ class Closing:
                 self._close(sid, until)
             time.sleep(PAUSE)
         self._hub.hand_on(until)
+
+    @property
+    def sockets(self) -> int:
+        """How many are open."""
+        return len(self._engine.sockets)
+
+    def let_go(self, seconds: float, stop: threading.Event) -> None:
+        """Close all sockets over so many seconds, and take no new ones; the worker lives on. Until ``stop`` is set."""
+        began = time.monotonic()
+        self._engine.draining = True
+        sids = list(self._engine.sockets)
+        seconds = max(seconds, len(sids) / RATE)
+        times = {sid: seconds * place / len(sids) for place, sid in enumerate(sids, start=1)}
+        self._advise(times)
+        for sid, due in times.items():
+            if stop.wait(max(0.0, began + due - time.monotonic())):
+                return
+            self._close(sid, time.monotonic() + PATIENCE)
+        while self._engine.sockets and not stop.wait(PAUSE):  # whose handshake was under way
+            for sid in list(self._engine.sockets):
+                self._close(sid, time.monotonic() + PATIENCE)
+
+    def take_again(self) -> None:
+        """Take new sockets again after :meth:`let_go`."""
+        self._engine.draining = self._hub.draining
 
     def _plan(self, left: float) -> dict[str, float]:
         """When each socket is closed, in seconds from now."""

@@ -28,6 +28,7 @@ from .hub import Hub
 from .limits import RateLimits
 from .metrics import Metrics
 from .namespace import ClassroomNamespace
+from .orders import Orders
 from .origins import Origins
 from .pipeline import Pipeline
 from .publisher import Outlet, Publishes
@@ -38,7 +39,7 @@ from .store import Store, open_store
 from .tallies import FOLDER, Workers
 from .tally import Tally
 from .transport.beat import LISTENERS
-from .transport.drain import DRAINS
+from .transport.drain import DRAINS, STARTS
 from .transport.engine import LiveEngine
 from .transport.gate import HandshakeGate
 from .transport.server import (
@@ -140,7 +141,10 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             connect_workers(socketio, hub)
         namespace.counts = not isinstance(socketio.server.eio, LiveEngine)
         if isinstance(socketio.server.eio, LiveEngine):
-            DRAINS.append(Closing(socketio.server.eio, namespace, hub, emitter))
+            closing = Closing(socketio.server.eio, namespace, hub, emitter)
+            DRAINS.append(closing)
+            if settings.store_kind == "redis":
+                STARTS.append(Orders(hub, closing).open)
         pipeline = Pipeline(self._features, hub, limits)
         _check_event_rates(settings, pipeline)
         namespace.bind(hub, pipeline)

@@ -47,7 +47,7 @@ class Health:
     def readiness(self) -> str:
         """``ok``, ``degraded`` (in memory: one server, nothing survives it), ``draining`` or ``unavailable``."""
         reachable = self.is_reachable()
-        if self._hub.draining:
+        if self._hub.draining or self._hub.leaving:
             return "draining"
         if not reachable:
             return "unavailable"

@@ -98,6 +98,8 @@ class Hub:
         self._mail_readers: list[Callable[[], None]] = []
         #: This worker ends: seats are no longer given up, but kept for whoever comes back on another one.
         self.draining = False
+        #: An operator drains this worker, which lives on: it is not ready, and seats are kept for longer.
+        self.leaving = False
         self._retiring: dict[str, list[Seat]] = {}
 
     def start(self) -> None:
@@ -303,6 +305,8 @@ class Hub:
         """
         if self.draining:
             return self._retire(connection, live)
+        if self.leaving:
+            grace = max(grace, self.settings.drain_grace)
 
         def settle() -> None:
             if not connection.lock.acquire(blocking=False):

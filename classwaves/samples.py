@@ -26,7 +26,7 @@ class Samples:
         self._hub = hub
         self._namespace = namespace
         self._engine = engine
-        tally.sample, tally.rooms, tally.draining = self.gauges, self.rooms, lambda: hub.draining
+        tally.sample, tally.rooms, tally.draining = self.gauges, self.rooms, lambda: hub.draining or hub.leaving
 
     def gauges(self) -> dict[str, Any]:
         """The numbers of now; and each session is observed in the histogram of their sizes."""

@@ -83,6 +83,7 @@ def test_a_server_with_everything_right_is_fine(durable: RedisServer, tmp_path: 
         **KEYS,
         "REDIS_URL": durable.url,
         "CLASSWAVES_REQUIRE_REDIS": "1",
+        "CLASSWAVES_METRICS_TOKEN": secrets.token_urlsafe(16),
         "CLASSWAVES_MAX_CONNECTIONS": "100",
         "CLASSWAVES_ARCHIVE_URL": f"sqlite:///{tmp_path / 'archive.sqlite3'}",
         "CLASSWAVES_FILES": str(tmp_path / "files"),
@@ -179,6 +180,7 @@ def test_each_setting_that_does_harm_is_told() -> None:
     assert on(Settings.load({**demo, "CLASSWAVES_HOST": "0.0.0.0"}, {}), "error") == {"demo mode"}
     assert "calls" in on(Settings.load({**KEYS, "CLASSWAVES_ICE_SERVERS": "stun:stun.example"}, {}), "warning")
     assert on(Settings.load(KEYS, {}), "error", FLASK_DEBUG="1") == {"debug"}
+    assert "metrics" in on(Settings.load(KEYS, {}), "warning")
     assert "heartbeat" in on(Settings.load({**KEYS, "CLASSWAVES_PING_INTERVAL": 60}, {}), "warning")
 
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import accounts, archive, audit, check, fleet, personal, registry, replay, tail, tokens
+from . import accounts, archive, audit, check, drain, fleet, personal, registry, replay, tail, tokens
 from .group import cli
 
-__all__ = ["accounts", "archive", "audit", "check", "cli", "fleet", "personal", "registry", "replay", "tail", "tokens"]
+__all__ = [
+    "accounts",
+    "archive",
+    "audit",
+    "check",
+    "cli",
+    "drain",
+    "fleet",
+    "personal",
+    "registry",
+    "replay",
+    "tail",
+    "tokens",
+]

@@ -44,6 +44,7 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
     yield from _demo(settings, paas(environ))
     yield from _calls(settings)
     yield from _limits(settings)
+    yield from _metrics(settings)
     if environ.get("FLASK_DEBUG", "").lower() not in ("", "0", "false", "no", "off"):
         yield error("debug", "FLASK_DEBUG is set: whoever causes an error sees the code. Unset it on a server.")
 
@@ -160,4 +161,14 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             "heartbeat",
             "an idle connection may be silent for longer than the 55 or 60 seconds after which routers cut it: set "
             "CLASSWAVES_PING_INTERVAL to 25.",
+        )
+
+
+def _metrics(settings: Settings) -> Iterator[Finding]:
+    if settings.metrics_token:
+        yield ok("metrics", "/metrics asks for its token")
+    elif not is_local(settings.bind.rpartition(":")[0].strip("[]")):
+        yield warning(
+            "metrics",
+            "everybody who reaches the server reads /metrics: set CLASSWAVES_METRICS_TOKEN, and give it to Prometheus.",
         )

@@ -9,12 +9,16 @@ from typing import Any
 import click
 
 from ..models import SessionRecord, iso
-from ..store import Store
+from ..store import Store, open_store
+from ..store.looks import Lease
+from .drain import correspondence
 from .group import cli, shared_state
 from .tables import ago, table
 
 STATUSES = ("created", "active", "paused", "ended")
 PAGE = 200
+#: How long workers may take to answer, in seconds.
+PATIENCE = 2.0
 
 
 @cli.command("sessions")
@@ -65,15 +69,30 @@ def _described(store: Store, records: list[SessionRecord]) -> list[dict[str, Any
 @cli.command("workers")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def workers(as_json: bool) -> None:
-    """List the workers that have had a socket, on all machines, and whether they still renew their leases."""
-    leases = shared_state().store.leases()
+    """List the workers of all machines: whether they renew their leases, where they are, how many sockets they have.
+
+    One whose lease has ended is dead; others settle what it has left. One without a pid has not answered.
+    """
+    state = shared_state()
+    leases = state.store.leases()
+    with correspondence(open_store(state.settings)) as letters:
+        roll = {one["worker"]: one for one in letters.roll(PATIENCE, expected=sum(one.seconds > 0 for one in leases))}
+    found = [_worker(lease, roll.get(lease.worker, {})) for lease in leases]
     if as_json:
-        shown = [{"worker": one.worker, "leaseSeconds": one.seconds, "sessions": one.sessions} for one in leases]
-        click.echo(json.dumps(shown, indent=2))
+        click.echo(json.dumps(found, indent=2))
         return
-    rows = [[one.worker, _life(one.seconds), str(len(one.sessions))] for one in leases]
-    table(("worker", "lease", "sessions"), rows)
+    heads = ("worker", "lease", "sessions", "host", "pid", "sockets", "state")
+    table(heads, [_cells(one) for one in found])
 
 
-def _life(seconds: float) -> str:
-    return f"{seconds:.0f}s" if seconds > 0 else f"ended {ago(-seconds)} ago"
+def _worker(lease: Lease, answer: dict[str, Any]) -> dict[str, Any]:
+    about = {name: answer.get(name) for name in ("host", "pid", "sockets", "draining")}
+    return {"worker": lease.worker, "leaseSeconds": lease.seconds, "sessions": lease.sessions, **about}
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    seconds = one["leaseSeconds"]
+    life = f"{seconds:.0f}s" if seconds > 0 else f"ended {ago(-seconds)} ago"
+    state = "no answer" if one["pid"] is None else "draining" if one["draining"] else "serving"
+    about = ["-" if one[name] is None else str(one[name]) for name in ("host", "pid", "sockets")]
+    return [one["worker"], life, str(len(one["sessions"])), *about, state]

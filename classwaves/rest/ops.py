@@ -29,7 +29,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Ready for traffic: ``ok``, ``degraded`` (in memory: one server, nothing survives it), or 503.
 
-    503 says ``unavailable`` without a store that takes writes, and ``draining`` while the worker ends.
+    503 says ``unavailable`` without a store that takes writes, and ``draining`` while the worker ends or is drained.
     """
     health = current_state().health
     status = health.readiness()

@@ -30,7 +30,7 @@ from gunicorn.workers.ggevent import PyWSGIServer
 from ..tally import EARLY, add
 from . import HAND_OVER_KEY, UPGRADE_KEY, beat
 from .door import Door, Gone
-from .drain import DRAINS
+from .drain import DRAINS, STARTS
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
 
 logger = logging.getLogger(__name__)
@@ -329,6 +329,8 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
     def run(self) -> None:
         self.door = Door(self._adopt)
         self.server_class = partial(Server, worker=self)
+        for start in STARTS:
+            start()
         watch = gevent.spawn(beat.watch)
         try:
             super().run()
