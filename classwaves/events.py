@@ -21,6 +21,7 @@ from .hub import Hub
 from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
 from .payloads import fits, plain_texts
+from .refusals import note_append
 from .replica import Replica
 from .rules import RULES
 from .store.base import Appended, Seat
@@ -244,7 +245,7 @@ class Context:
         :param unseat: a user whose places in the roster end with it.
         :raises StaleFence: see :meth:`publish`.
         """
-        with step("classwaves.append", entries=len(drafts)):
+        with step("classwaves.append"):
             appended = self._append(drafts, unseat)
         self.live.heard(appended)
         if self.event.exclusive:
@@ -273,7 +274,9 @@ class Context:
         try:
             return self._append_in_turn(drafts, unseat)
         finally:
-            self.hub.tally.appends.observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self.hub.tally.appends.observe(seconds)
+            note_append(seconds, self.hub.settings.slow_handler)
 
     def _append_in_turn(self, drafts: Sequence[Draft], unseat: str) -> Appended:
         store, connection, flight = self.hub.store, self.connection, self.connection.flight

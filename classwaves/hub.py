@@ -27,6 +27,7 @@ from .scheduler import Scheduler
 from .settings import Settings
 from .store import Store
 from .store.base import Seat
+from .trail import about
 from .watch import Entrance, Watch
 
 logger = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ class Hub:
         session_id = self._codes.get(canonical) or self.store.session_id(canonical)
         if session_id is None:
             raise ClassWavesError("SESSION_NOT_FOUND")
+        about(session_id)
         return session_id
 
     @contextmanager

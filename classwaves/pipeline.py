@@ -47,7 +47,7 @@ class Pipeline:
         self.events: dict[str, Event] = {}
         self._hub = hub
         self._limits = limits
-        self._refusals = Refusals(hub.scheduler.after)
+        self.refusals = Refusals(hub.scheduler.after)
         for event in [event for feature in features for event in feature.events]:
             if event.name in self.events:
                 raise RuntimeError(f"the event {event.name} is registered twice")
@@ -77,7 +77,7 @@ class Pipeline:
 
     def refuse(self, connection: Connection, error: ClassWavesError, name: Any = None) -> dict[str, Any]:
         """Send ``error`` to the socket that caused it, and return the ack that says the same."""
-        self._refusals.note(error.code)
+        self.refusals.note(error.code)
         body = error.to_dict()
         if error.spec.status == 401:
             add(self._hub.tally.auth_failures, (error.code, "event"))

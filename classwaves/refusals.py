@@ -31,7 +31,7 @@ class Refusals:
 
     def note(self, code: str, event: str = "") -> None:
         """An event was refused with this code, or a socket was told so without an event."""
-        if (at_work := trail.current()) is not None:
+        if (at_work := trail.current()) is not None and at_work.kind in (trail.EVENT, trail.REQUEST):
             at_work.code = code
             event = at_work.event
         if self._brake.admits(code):
@@ -56,3 +56,9 @@ def note_end(at_work: Trail, seconds: float, most: float) -> None:
         logger.warning("%s took %d ms", at_work.event, seconds * 1000, extra=told)
     else:
         logger.debug("handled", extra=told)
+
+
+def note_append(seconds: float, most: float) -> None:
+    """The store has taken so many seconds for an append: say so if these are too many."""
+    if seconds > most:
+        logger.warning("the store took %d ms to append", seconds * 1000, extra={"duration_ms": round(seconds * 1000)})

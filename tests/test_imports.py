@@ -9,7 +9,7 @@ PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
     "trail brake",
-    "logs",
+    "logs refusals",
     "errors models codec filenames filetypes names tally addresses windows web_origin",
     "tallies",
     "metrics",
@@ -72,7 +72,6 @@ LAYERS = [
     "features.moderation features.reactions features.signs",
     "features.history",
     "features",
-    "refusals",
     "pipeline lifecycle publisher",
     "auth auth.accounts auth.tokens transport.gate transport.server",
     "namespace",
@@ -80,7 +79,7 @@ LAYERS = [
     "orders",
     "state",
     "headers",
-    "rest.schemas",
+    "rest.schemas rest.requests",
     "rest.common",
     "rest.auth rest.ops",
     "rest.sessions",

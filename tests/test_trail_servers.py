@@ -110,3 +110,14 @@ def test_no_text_name_code_or_token_is_written(pair: Pair) -> None:
     text = pair.a.server.log() + pair.b.server.log()
     found = [secret for secret in (token, code, "marker", "Marker Name") if secret.lower() in text.lower()]
     assert not found
+
+
+def test_a_request_and_what_it_appends_have_one_id(pair: Pair) -> None:
+    code = pair.a.session()
+    bob = pair.b.joined(code, "Bob")
+    pair.a.api.step(pair.a.teacher, code, "start")
+    bob.wait_for("sessionStatusChanged")
+    (line,) = delivered(pair, 1, event="sessionStatusChanged")
+    (handled,) = [one for one in lines_of(pair.a.server, traceId=line["traceId"]) if "route" in one]
+    assert handled["message"] == "handled" and handled["durationMs"] > 0
+    assert handled["sessionId"] == line["sessionId"] and handled["userId"] == line["userId"]

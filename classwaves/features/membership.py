@@ -11,7 +11,6 @@ from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
 from ..ring import Resume
-from ..trail import about
 
 membership = Feature("membership")
 
@@ -43,7 +42,6 @@ def join(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     if connection.closed:  # it ended while this event waited for its turn, and would leave a seat behind
         raise ClassWavesError("NOT_IN_SESSION")
     session_id = hub.find(data["sessionCode"])
-    about(session_id)
     resume = Resume(data["resume"]["sinceSeq"], data["resume"]["epoch"]) if data.get("resume") else None
     live = connection.seats.get(session_id)
     if live is None:

@@ -10,6 +10,7 @@ from ..headers import guard
 from ..settings import Settings
 from . import audit, auth, calls, files, ops, records, sessions, users
 from .common import allow_origin, answer_http
+from .requests import identify
 from .schemas import ErrorSchema
 
 #: The prefix of flask-smorest's configuration, so that a shop may have an API of its own.
@@ -57,5 +58,5 @@ def _answer_misses(app: Flask, prefix: str) -> None:
     def answer_miss() -> Response | None:
         error = request.routing_exception
         if isinstance(error, NotFound | MethodNotAllowed) and request.path.startswith(prefix):
-            return guard(allow_origin(answer_http(error)))
+            return identify(guard(allow_origin(answer_http(error))))
         return None

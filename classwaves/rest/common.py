@@ -18,7 +18,7 @@ from marshmallow import RAISE, Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from .. import codec, trail
+from .. import codec
 from ..addresses import source
 from ..auth.tokens import bearer
 from ..errors import ClassWavesError
@@ -28,6 +28,8 @@ from ..pipeline import DETAILS, printable
 from ..rules import forbidden
 from ..state import current_state
 from ..tally import add
+from ..trail import current
+from .requests import HEADER, begin, end, identify
 from .schemas import ErrorSchema
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 OPEN_TO_TRANSCRIBERS = ("classwaves_auth.me", "classwaves_auth.logout")
 
 #: What pages of other origins may read of an answer.
-EXPOSED = "Retry-After, Content-Disposition, Content-Range, ETag"
+EXPOSED = f"Retry-After, Content-Disposition, Content-Range, ETag, {HEADER}"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,9 +78,12 @@ def make_blueprint(name: str, description: str) -> Blueprint:
     blueprint.register_error_handler(ClassWavesError, answer)
     blueprint.register_error_handler(HTTPException, answer_http)
     blueprint.register_error_handler(Exception, answer_unexpected)
+    blueprint.before_request(begin)
     blueprint.before_request(_bound_body)
     blueprint.after_request(allow_origin)
     blueprint.after_request(guard)
+    blueprint.after_request(identify)
+    blueprint.teardown_request(end)
     return blueprint
 
 
@@ -88,7 +93,9 @@ def _bound_body() -> None:
 
 def answer(error: ClassWavesError) -> Response:
     """An error as ``{"error": {...}}``, with ``Retry-After`` (RFC 9110, section 10.2.3) where it is known."""
-    tally = current_state().tally
+    state = current_state()
+    tally = state.tally
+    state.pipeline.refusals.note(error.code, "a request")
     add(tally.http_errors, error.code)
     if error.spec.status == 401:
         add(tally.auth_failures, (error.code, "rest"))
@@ -123,7 +130,8 @@ def _named(messages: dict[str, Any]) -> dict[str, Any]:
 def answer_unexpected(error: Exception) -> Response:
     logger.error("a request failed", exc_info=error)
     current_state().tally.fail("request")
-    return answer(ClassWavesError("INTERNAL_ERROR"))
+    at_work = current()  # what finds it in the log, for who reports it
+    return answer(ClassWavesError("INTERNAL_ERROR", details={"traceId": at_work.id} if at_work else None))
 
 
 def allow_origin(response: Response) -> Response:
@@ -148,11 +156,11 @@ def authenticated(view: Callable[P, T]) -> Callable[P, T]:
         if token is None:
             raise ClassWavesError("AUTH_REQUIRED")
         g.classwaves_principal = current_state().tokens.check(token)
+        if (at_work := current()) is not None:
+            at_work.user_id = principal().user_id
         if principal().is_transcriber and request.endpoint not in OPEN_TO_TRANSCRIBERS:
             raise forbidden("scope", "This token is for captions alone")
-        with trail.part_of(trail.REQUEST, f"{request.method} {request.url_rule}") as at_work:
-            at_work.user_id = principal().user_id
-            return view(*args, **kwargs)
+        return view(*args, **kwargs)
 
     return call
 
