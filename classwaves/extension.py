@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import rest
+from . import rest, tracing
 from .archive import open_archive
 from .archive.archiver import Archiver
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
@@ -91,6 +91,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         if "classwaves" in app.extensions:
             raise RuntimeError("ClassWaves is registered on this app already; call init_app() once per app")
         settings = Settings.load(app.config)
+        tracing.start(settings.tracing)
         app.config["JWT_SECRET_KEY"] = settings.jwt_secret_key
         app.config["SECRET_KEY"] = app.config.get("SECRET_KEY") or settings.secret_key
         app.extensions["classwaves"] = self._build(app, settings)

@@ -5,6 +5,7 @@ Imports what events are made of, features and the store; no Flask and no sockets
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -25,6 +26,9 @@ from .replica import FOLD_VERSION
 from .settings import Settings
 from .store import Store, open_store
 from .store.base import encode_draft
+from .trail import PUBLISH, about, part_of, step
+
+logger = logging.getLogger(__name__)
 
 TRIES = 5
 
@@ -105,8 +109,9 @@ class Publishes:
         _check_audience(audience, members)
         if author:
             _checked(user_identifier(), author, "author")
-        draft = Draft(event, _payload(data), author, audience, tuple(members))
-        return self._append(session_code, draft, key)
+        with part_of(PUBLISH, event):
+            draft = Draft(event, _payload(data), author, audience, tuple(members))
+            return self._append(session_code, draft, key)
 
     def say(
         self, session_code: str, text: str, *, group_id: str | None = None, key: str | None = None
@@ -123,8 +128,9 @@ class Publishes:
         if group_id is not None:
             _valid(identifier(), group_id, "groupId")
         audience = "all" if group_id is None else "group"
-        draft = Draft("messageReceived", system_message(text, group_id), audience=audience, id_field="messageId")
-        return self._append(session_code, draft, key)
+        with part_of(PUBLISH, "messageReceived"):
+            draft = Draft("messageReceived", system_message(text, group_id), audience=audience, id_field="messageId")
+            return self._append(session_code, draft, key)
 
     def _append(self, session_code: str, draft: Draft, key: str | None) -> dict[str, Any]:
         if key is not None:
@@ -136,10 +142,14 @@ class Publishes:
         session_id = store.session_id(code) if code else None
         if session_id is None:
             raise ClassWavesError("SESSION_NOT_FOUND")
+        about(session_id)
         # a client's begin with a digit, a worker's own with a hyphen
         dedupe = f"-{new_id()}" if key is None else f"publisher:{draft.event}\0{key}"
         try:
-            return _attempt(store, session_id, draft, dedupe)
+            with step("classwaves.append"):
+                done = _attempt(store, session_id, draft, dedupe)
+            logger.debug("published", extra={"seq": done["seq"]})
+            return done
         except ClassWavesError as error:
             # what was carried out keeps its answer, whatever has happened since
             first = store.find(session_id, dedupe) if key is not None and not error.spec.retryable else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import readers
+from . import readers, tracing
 from .demo_keys import demo_keys
 from .ice import IceServer, parse_ice_servers
 from .keys import MIN_KEY_BYTES as MIN_KEY_BYTES
@@ -256,7 +256,13 @@ class Settings(TokenSettings, RateSettings):
         "CLASSWAVES_SLOW_HANDLER",
         0.5,
         readers.positive(float),
-        "an event, a request or a step of the store that takes longer is named in the log",
+        "an event, a request or an append that takes longer is named in the log",
+    )
+    tracing: str = setting(
+        "CLASSWAVES_TRACING",
+        "auto",
+        readers.one_of("auto", "0", "1"),
+        "spans by OpenTelemetry (`classwaves[otel]`); auto: if OTEL_* says where they go",
     )
 
     redis_timeout: float = setting(
@@ -346,6 +352,8 @@ class Settings(TokenSettings, RateSettings):
                 "CLASSWAVES_ICE_SERVERS has a TURN server without credentials: give them there as username and "
                 "credential, or set CLASSWAVES_TURN_SECRET to its shared secret (coturn: static-auth-secret)."
             )
+        if self.tracing == "1" and not tracing.is_installed():
+            yield "CLASSWAVES_TRACING is 1, but OpenTelemetry is not installed: pip install 'classwaves[otel]'."
         if self.renew * 2 > self.lease:
             yield "CLASSWAVES_RENEW must be at most half of CLASSWAVES_LEASE, or workers seem dead."
 

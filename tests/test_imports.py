@@ -9,9 +9,9 @@ PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
     "trail brake",
-    "logs refusals",
+    "logs refusals otel",
     "errors models codec filenames filetypes names tally addresses windows web_origin",
-    "tallies",
+    "tallies tracing",
     "metrics",
     "transport",
     "transport.beat",
@@ -131,6 +131,7 @@ RESERVED = {
         "transport.worker",
     },
     "gunicorn": {"transport.gunicorn_log", "transport.worker"},
+    "opentelemetry": {"otel"},
     "orjson": {"codec"},
     "redis": {
         "limits",
@@ -194,6 +195,8 @@ FLASKLESS = {
     "pipeline",
     "publisher",
     "trail",
+    "tracing",
+    "otel",
     "brake",
     "refusals",
 }
