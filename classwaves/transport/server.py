@@ -224,8 +224,16 @@ def guard_messages(
             raise MalformedPacket("something else before CONNECT")
         if eio_sid not in server._binary_packet and (event := plain_event(data)):
             server._handle_event(eio_sid, None, *event)
+        elif eio_sid not in server._binary_packet and data[:1] in ("5", "6"):
+            begin(eio_sid, server.packet_class(encoded_packet=data))
         else:
             server._handle_eio_message(eio_sid, data)
+
+    def begin(eio_sid: str, pkt: StrictPacket) -> None:
+        """Wait for a packet's attachments, which python-socketio refuses with an error that its caller would log."""
+        if not server.manager.sid_from_eio_sid(eio_sid, pkt.namespace or "/"):
+            raise MalformedPacket("attachments for a namespace that the client is not in")
+        server._binary_packet[eio_sid] = pkt
 
     def on_message(eio_sid: str, data: Any) -> None:
         begun = server._binary_packet.get(eio_sid)
