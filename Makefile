@@ -17,7 +17,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos files archive captions oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos fuzz audit files archive captions oldest coverage bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ test: tools lint ## linters, mypy, then every test
 chaos: tools ## everything breaks while a class talks (three minutes); CHAOS_SEED=1 CHAOS_SECONDS=60 CHAOS_RUNS=20
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -s tests/test_chaos.py $(ARGS)
 
+fuzz: tools ## what nobody should send, over the socket and REST (two minutes); FUZZ_SECONDS=600 FUZZ_EXAMPLES=200 FUZZ_SEED=7
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20} $(PY) -m pytest -s tests/test_fuzz_socket.py tests/test_rest_fuzzed.py $(ARGS)
+
 files: tools ## the memory that a large file takes: FILE_MEGABYTES=300
 	@FILE_MEGABYTES=$${FILE_MEGABYTES:-50} $(PY) -m pytest -s tests/test_files_of_servers.py -k memory $(ARGS)
 
@@ -82,9 +85,13 @@ bench: $(BENCH_READY) ## compare with plain Flask-SocketIO and Node's Socket.IO 
 	@cd benchmarks && ../scripts/npm-packages 180 2>/dev/null # the benchmarks say themselves what is missing
 	@$(PY) -m benchmarks $(ARGS)
 
-lint: dev ## ruff and mypy
+audit: dev ## whether an installed package has a known hole; asks a service on the network
+	@$(PY) scripts/audit.py
+
+lint: dev ## ruff, bandit and mypy
 	@$(PY) -m ruff check $(LINTED)
 	@$(PY) -m ruff format --check $(LINTED)
+	@$(PY) -m bandit -q -c pyproject.toml -r classwaves
 	@$(PY) -m mypy
 	@$(PY) scripts/docs.py --check
 
