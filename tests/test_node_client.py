@@ -54,6 +54,14 @@ def test_a_broken_transport_is_opened_again_and_nothing_is_missed(school: School
     assert len(steps) == 5
 
 
+def test_keys_that_mean_something_to_javascript_are_data(school: School) -> None:
+    code = school.session()
+    school.api.step(school.teacher, code, "start")
+    student = school.api.guest(code, "Ann")
+    given = {"url": school.url, "way": "upgrade", "code": code, "teacher": school.teacher, "student": student}
+    assert run("prototypes.mjs", **given) == ["join", "data", "fields"]
+
+
 def test_refusals(school: School, way: str) -> None:
     gone = school.api.login("student")
     school.api.ok("POST", "/auth/logout", gone["accessToken"])

@@ -38,8 +38,8 @@ from .sessions import page_of, readable
 
 blueprint: Blueprint = make_blueprint("records", "What happened in a classroom session.")
 
-#: What a spreadsheet would take for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: What a spreadsheet would take for the beginning of a formula, some of them also in full width.
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 COLUMNS = (
     "userId",

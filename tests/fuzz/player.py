@@ -11,7 +11,7 @@ from tests.fuzz.inputs import Input, Step, filled, packets, polled, written
 from tests.support.bystanders import PLAIN
 from tests.support.bystanders import event as event_frame
 from tests.support.bystanders import packet as text_frame
-from tests.support.protocol import BINARY, CLOSE, PATH, TEXT, Tcp, WebSocket, frame, http
+from tests.support.protocol import BINARY, CLOSE, PATH, TEXT, Frame, Tcp, WebSocket, frame, http
 from tests.support.school import School
 from tests.support.wires import SEPARATOR, Closed
 
@@ -79,10 +79,10 @@ class Player:
             if given.must_be_acked:
                 acks: set[int] = set()
                 while len(acks) < asked:
-                    self._heard(ws.frame().payload, acks)
+                    self._heard(_text_of(ws.frame()), acks)
             ws.socket.shutdown(socket.SHUT_WR)
             while (last := ws.frame()).opcode != CLOSE:
-                self._heard(last.payload, set())
+                self._heard(_text_of(last), set())
             ws.rest()
 
     def _enter(self, ws: WebSocket, who: str) -> None:
@@ -152,6 +152,11 @@ class Player:
             name, data = json.loads(payload[2:])
             if name == "error":
                 _is_error(data)
+
+
+def _text_of(found: Frame) -> bytes:
+    """Return the packet in a frame, and nothing of a pong, which has what the client sent."""
+    return found.payload if found.opcode == TEXT else b""
 
 
 def _is_error(error: dict[str, Any]) -> None:
