@@ -55,7 +55,10 @@ class TokenSettings:
         "by how much the clocks of who signs and who checks a token may differ",
     )
     auth_warning: float = setting(
-        "CLASSWAVES_AUTH_WARNING", 60.0, readers.duration, "how long before the end of its token a socket is warned"
+        "CLASSWAVES_AUTH_WARNING",
+        60.0,
+        readers.duration,
+        "how long before the end of its token a socket is warned; no longer than half of what access tokens live",
     )
     access_token_minutes: float = setting(
         "CLASSWAVES_ACCESS_TOKEN_MINUTES", 60.0, readers.positive(float), "access tokens"

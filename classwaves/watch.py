@@ -55,6 +55,8 @@ class Watch:
         self._scheduler = scheduler
         self._entrance = entrance
         self._limits = limits(settings)
+        # or a client whose tokens are that short would fetch the next one as soon as it has one
+        self._warning = min(settings.auth_warning, settings.access_token_minutes * 30)
         self._deadlines = Deadlines(time.time())
         self._waiting: dict[str, Connection] = {}
         self._lock = threading.Lock()
@@ -104,7 +106,7 @@ class Watch:
     def _look_at_token(self, connection: Connection) -> None:
         """End a socket whose token has expired; warn it before that; look again when it is time to."""
         now, ends = time.time(), connection.principal.expires_at
-        warns = ends - self._settings.auth_warning
+        warns = ends - self._warning
         if not math.isfinite(ends):
             return
         if now >= ends + self._settings.jwt_leeway:

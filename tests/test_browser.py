@@ -328,9 +328,13 @@ def test_a_lesson_that_outlasts_the_access_token(server: Gunicorn, window: OpenW
     teacher.demo("teacher")
     teacher.at("#create").click()
     teacher.is_in_session("created")
+    connection = teacher.page.evaluate("window.classwavesSocket.id")
     said: list[str] = []
     while not renewed:
         assert len(said) < 100
         said.append(f"message {len(said)}")
         teacher.say(said[-1])
         teacher.reads(*said)
+    teacher.say("the same connection")
+    teacher.reads(*said, "the same connection")
+    assert teacher.page.evaluate("window.classwavesSocket.id") == connection
