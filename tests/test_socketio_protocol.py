@@ -69,6 +69,7 @@ def test_connect_to_the_main_namespace(server: ShopServer, session: Session) -> 
     """The classroom's own, which wants a token."""
     token = Api(server.url).token("teacher")
     connect(session, "", json.dumps({"token": token}))
+    assert content(session.receive(), "42")[0] == "connectionReady"
     session.send('427["no such event",{}]')
     packets = {session.receive(), session.receive()}
     assert {str(packet)[:3] for packet in packets} == {"42[", "437"}
