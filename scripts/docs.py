@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from classwaves.audit import ACTS
 from classwaves.errors import ERROR_CODES
 from classwaves.events import Event
 from classwaves.features import FEATURES
@@ -94,9 +95,20 @@ def metrics() -> str:
 
 
 def events() -> str:
-    """The page as it is, with its tables of client events and of rules made anew."""
-    text = (DOCS / "events.md").read_text()
-    for name, table in (("client events", _client_events()), ("rules", _rules())):
+    return _with_tables("events.md", {"client events": _client_events(), "rules": _rules()})
+
+
+def audit() -> str:
+    head = "| `what` | means |\n|---|---|\n"
+    return _with_tables(
+        "audit.md", {"acts": head + "".join(f"| `{what}` | {means} |\n" for what, means in ACTS.items())}
+    )
+
+
+def _with_tables(page: str, tables: dict[str, str]) -> str:
+    """The page as it is, with its tables made anew."""
+    text = (DOCS / page).read_text()
+    for name, table in tables.items():
         begin, end = f"<!-- {name}: made by scripts/docs.py -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = before + begin + table + end + rest.split(end)[1]
@@ -138,7 +150,13 @@ def _sentence(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-PAGES = {"configuration.md": configuration, "errors.md": errors, "events.md": events, "metrics.md": metrics}
+PAGES = {
+    "configuration.md": configuration,
+    "errors.md": errors,
+    "events.md": events,
+    "metrics.md": metrics,
+    "audit.md": audit,
+}
 
 
 def main() -> int:
