@@ -35,6 +35,14 @@ logger = logging.getLogger(__name__)
 Payload.max_decode_packets = 1_000_000
 
 
+def _says_nothing_of_clients(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("received event")
+
+
+# python-socketio, if its logger is turned up, repeats the names of events, which clients make up; our own says them
+logging.getLogger("socketio.server").addFilter(_says_nothing_of_clients)
+
+
 class SocketIOEmitter:
     """The sockets of this worker, as a live session reaches them: never by way of the message queue."""
 
