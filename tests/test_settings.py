@@ -51,6 +51,7 @@ def test_each_name_means_one_setting() -> None:
 #: Durations that may be none at all.
 MAY_BE_NOTHING = {
     "CLASSWAVES_ARCHIVE_DAYS",
+    "CLASSWAVES_AUDIT_DAYS",
     "CLASSWAVES_AUTH_WARNING",
     "CLASSWAVES_DRAIN_SECONDS",
     "CLASSWAVES_EPHEMERAL_WINDOW",
