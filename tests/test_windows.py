@@ -5,9 +5,11 @@ import math
 import pytest
 
 from classwaves.addresses import source
-from classwaves.errors import ClassWavesError
-from classwaves.limits import RateLimits
+from classwaves.errors import ClassWavesError, StoreUnavailable
+from classwaves.limits import LOCAL, SHARED, RateLimits
+from classwaves.settings import Settings
 from classwaves.windows import FEW, Places, Windows
+from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.hubs import settings_of
 
 
@@ -110,6 +112,19 @@ def test_a_client_that_waits_as_told_is_let_in(clock: Clock) -> None:
             sent += 1
     assert clock.now - began <= 124
     assert limits._tally.rate_limited["event"] > 0
+
+
+def test_events_are_counted_while_redis_is_away_and_logins_are_not_let_in() -> None:
+    settings = Settings.load({**TEST_KEYS, "REDIS_URL": "redis://127.0.0.1:1/0", "CLASSWAVES_REDIS_TIMEOUT": 0.1}, {})
+    limits = RateLimits(settings)
+    for name in LOCAL:
+        limits.hit(name, "ann")
+    limits.hit_event("raiseHand", "ann")
+    limits.check_here("guess", "ann")
+    for name in SHARED:
+        with pytest.raises(StoreUnavailable):
+            limits.hit(name, "ann")
+    limits.close()
 
 
 @pytest.mark.parametrize(

@@ -241,4 +241,9 @@ def json_lines(items: Iterable[Mapping[str, Any]], name: str) -> Response:
 
 def address() -> str:
     """Where a request is from, as limits count it."""
-    return source(request.remote_addr or "")
+    return source(remote())
+
+
+def remote() -> str:
+    """The address that a request is from."""
+    return request.remote_addr or ""

@@ -18,7 +18,7 @@ from ..models import Principal, SessionRecord, normalize_code
 from ..past import PastSession
 from ..state import current_state
 from .auth import tokens
-from .common import address, authenticated, documented, make_blueprint, principal
+from .common import address, authenticated, documented, make_blueprint, principal, remote
 from .schemas import (
     ChangeSessionSchema,
     EndSchema,
@@ -108,7 +108,7 @@ def _open_to_reader(live: LiveSession) -> LiveSession:
             raise ClassWavesError("SESSION_ACCESS_DENIED")
     who = principal()
     if not live.is_staff(who) and who.user_id not in live.replica.participants:
-        current_state().hub.gate.check(Join.of(who, live.record, address(), reads=True))
+        current_state().hub.gate.check(Join.of(who, live.record, remote(), reads=True))
     return live
 
 
@@ -250,7 +250,7 @@ def join(body: dict[str, str], code: str) -> dict[str, Any]:
     if record.settings["access"] != "code" or not record.settings["guestsAllowed"]:
         raise ClassWavesError("SESSION_ACCESS_DENIED", "This session is not open to guests")
     who, seconds = new_guest(body["displayName"], record.id), state.settings.idle_days * 86400
-    state.hub.gate.check(Join.of(Principal(who, time.time() + seconds), record, address()))
+    state.hub.gate.check(Join.of(Principal(who, time.time() + seconds), record, remote()))
     most = state.settings.guests_per_seat * record.settings["maxParticipants"]
     pair = state.tokens.guest(who, seconds, most)
     state.limits.welcome(address(), record.id)
