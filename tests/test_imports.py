@@ -88,12 +88,13 @@ LAYERS = [
     "users",
     "extension",
     "demo preflight",
-    "cli.findings cli.group cli.sight cli.tables",
+    "cli.findings cli.group cli.sight cli.tables cli.wire",
     "cli.accounts cli.archive cli.check_redis cli.check_server cli.check_settings cli.drain",
-    "cli.check_places cli.fleet cli.personal cli.registry cli.replay cli.tail cli.tokens",
+    "cli.bench cli.check_places cli.fleet cli.personal cli.registry cli.replay cli.tail cli.tokens",
     "cli.audit cli.check",
     "cli",
     "app",
+    "__main__",
     "",
 ]
 """From the bottom up; a module may import from the lines before its own. The package itself is the empty name."""

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from . import accounts, archive, audit, check, drain, fleet, personal, registry, replay, tail, tokens
-from .group import cli
+from . import accounts, archive, audit, bench, check, drain, fleet, personal, registry, replay, tail, tokens
+from .group import cli as cli
 
-__all__ = [
-    "accounts",
-    "archive",
-    "audit",
-    "check",
-    "cli",
-    "drain",
-    "fleet",
-    "personal",
-    "registry",
-    "replay",
-    "tail",
-    "tokens",
-]
+#: Importing them has registered their commands.
+MODULES = (accounts, archive, audit, bench, check, drain, fleet, personal, registry, replay, tail, tokens)
