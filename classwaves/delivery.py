@@ -6,7 +6,6 @@ otherwise.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -21,8 +20,6 @@ from .ring import Resume, Ring
 from .settings import Settings
 from .store.base import Store
 from .throttle import Throttle
-
-logger = logging.getLogger(__name__)
 
 #: How many entries are read from the log at once.
 PAGE = 500
@@ -109,12 +106,6 @@ class Delivery:
         elif draft.event == "participantRemoved":
             self.announce(draft.data["userId"], "left", entry.time)
             self._turn_out(draft.data["userId"])
-
-    def note_delivery(self, entry: Entry) -> None:
-        """Write down at DEBUG how many sockets of this worker an entry was for; the trail at work has its id."""
-        if logger.isEnabledFor(logging.DEBUG):
-            recipients = self.crowd.count(entry.draft.audience, entry.draft.members, entry.draft.author)
-            logger.debug("delivered", extra={"seq": entry.seq, "recipients": recipients})
 
     def _deliver_presence(self, entry: Entry) -> None:
         user_id, change = entry.draft.author, entry.draft.data["change"]

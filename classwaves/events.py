@@ -25,7 +25,7 @@ from .refusals import note_append
 from .replica import Replica
 from .rules import RULES
 from .store.base import Appended, Seat
-from .trail import marked, step
+from .trail import marked, run_step
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
@@ -245,8 +245,7 @@ class Context:
         :param unseat: a user whose places in the roster end with it.
         :raises StaleFence: see :meth:`publish`.
         """
-        with step("classwaves.append"):
-            appended = self._append(drafts, unseat)
+        appended = run_step("classwaves.append", self._append, drafts, unseat)
         self.live.heard(appended)
         if self.event.exclusive:
             self.live.reach(appended.seq)

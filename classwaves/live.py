@@ -251,7 +251,9 @@ class LiveSession(Delivery):
         with Trail(DELIVER, draft.event, session_id=self.id, parent=draft.trace) as trail:
             trail.user_id = draft.author
             self._take(entry)
-            self.note_delivery(entry)
+            if logger.isEnabledFor(logging.DEBUG):
+                recipients = self.crowd.count(draft.audience, draft.members, draft.author)
+                logger.debug("delivered", extra={"seq": entry.seq, "recipients": recipients})
 
     def _take(self, entry: Entry) -> None:
         self.replica.apply(entry)

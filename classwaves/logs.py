@@ -138,10 +138,13 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _exception(record: logging.LogRecord) -> str:
-    """The traceback. Its messages may repeat what a client has sent: of what ran for one they are left out."""
+    """The traceback. Its messages may repeat what clients have sent, or what was to be stored of it.
+
+    So they are left out of ours, and of what ran for a client.
+    """
     if not record.exc_info or record.exc_info[1] is None:
         return ""
-    if trail.current() is None:
+    if trail.current() is None and record.name.partition(".")[0] != "classwaves":
         return "".join(traceback.format_exception(record.exc_info[1])).rstrip()
     return "".join(_without_messages(record.exc_info[1])).rstrip()
 
@@ -153,7 +156,9 @@ def _without_messages(error: BaseException) -> Iterator[str]:
         seen.add(id(following))
         yield "Traceback (most recent call last):\n"
         yield from traceback.format_tb(following.__traceback__)
-        yield f"{type(following).__module__}.{type(following).__qualname__}\n"
+        # what the operating system says is known; the file's name is not repeated
+        said = f": {os.strerror(following.errno)}" if isinstance(following, OSError) and following.errno else ""
+        yield f"{type(following).__module__}.{type(following).__qualname__}{said}\n"
         hidden = None if following.__suppress_context__ else following.__context__
         following = following.__cause__ or hidden
 

@@ -76,13 +76,12 @@ class OpenTelemetrySpans:
         held.end()
 
     @contextmanager
-    def step(self, name: str, attributes: Mapping[str, Any]) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[None]:
         if not trace.get_current_span().is_recording():
             yield
             return
-        with self._tracer.start_as_current_span(
-            name, attributes=dict(attributes), record_exception=False, set_status_on_exception=False
-        ):
+        # an exception's message may repeat what a client has sent
+        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False):
             yield
 
 

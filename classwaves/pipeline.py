@@ -25,7 +25,7 @@ from .payloads import KEY
 from .refusals import Refusals, note_end
 from .rules import CONNECTED, check
 from .tally import add
-from .trail import EVENT, UNKNOWN, Trail, about, step
+from .trail import EVENT, UNKNOWN, Trail, about, run_step
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +120,7 @@ class Pipeline:
         if event.allow == CONNECTED:
             if "sessionCode" in data:
                 self._check_guesser(connection, lambda: event.finds(self._hub, data))
-            with step("classwaves.handler"):
-                return event.handler(context, data)
+            return run_step("classwaves.handler", event.handler, context, data)
         try:
             session_id = event.finds(self._hub, data)
             about(session_id)
@@ -144,9 +143,8 @@ class Pipeline:
                 context.note_fences()
                 check(context)
                 try:
-                    with step("classwaves.handler", attempt=attempt):
-                        known = context.live.replica.seq
-                        answer = context.event.handler(context, data)
+                    known = context.live.replica.seq
+                    answer = run_step("classwaves.handler", context.event.handler, context, data)
                     if context.event.audits:
                         self._audit(context, data, answer or {}, known)
                     return answer

@@ -26,7 +26,7 @@ from .replica import FOLD_VERSION
 from .settings import Settings
 from .store import Store, open_store
 from .store.base import encode_draft
-from .trail import PUBLISH, about, part_of, step
+from .trail import PUBLISH, about, part_of, run_step
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +146,7 @@ class Publishes:
         # a client's begin with a digit, a worker's own with a hyphen
         dedupe = f"-{new_id()}" if key is None else f"publisher:{draft.event}\0{key}"
         try:
-            with step("classwaves.append"):
-                done = _attempt(store, session_id, draft, dedupe)
+            done = run_step("classwaves.append", _attempt, store, session_id, draft, dedupe)
             logger.debug("published", extra={"seq": done["seq"]})
             return done
         except ClassWavesError as error:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from typing import Any, Protocol, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: What stands for the name of an event that is none of ours: the client's own is never written down.
 UNKNOWN = "unknown"
@@ -27,7 +30,7 @@ class Spans(Protocol):
 
     def end(self, span: Any, trail: Trail, error: BaseException | None) -> None: ...
 
-    def step(self, name: str, attributes: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    def step(self, name: str) -> AbstractContextManager[Any]:
         """A step of the trail that is at work."""
 
 
@@ -41,27 +44,32 @@ class Trail:
     :param parent: the ``mark`` of what it comes of; a trail of its own without.
     """
 
+    #: a W3C trace id: 32 hexadecimal digits (Trace Context, section 3.2.2.3); empty if there is none
+    id: str
+    #: what log entries carry: the id, or a whole ``traceparent`` if somebody measures
+    mark: str
+    _span: Any
+    _token: Token[Trail | None]
+
     __slots__ = ("_span", "_token", "began", "code", "event", "id", "kind", "mark", "parent", "session_id", "user_id")
 
     def __init__(self, kind: str, event: str, user_id: str = "", session_id: str = "", parent: str = "") -> None:
         self.kind, self.event, self.user_id, self.session_id, self.parent = kind, event, user_id, session_id, parent
         #: the error code of a refusal
         self.code = ""
-        #: a W3C trace id: 32 hexadecimal digits (Trace Context, section 3.2.2.3)
-        self.id = ""
-        #: what log entries carry: the id, or a whole ``traceparent`` if somebody measures
-        self.mark = ""
 
     def __enter__(self) -> Self:
-        self.began = time.perf_counter()
+        self.began = _clock()
         if _spans is None:
             self._span = None
-            # what came from nobody, or was made by an older version, is not made to look like one event
-            self.mark = self.parent or ("" if self.kind == DELIVER else new_trace_id())
-            self.id = id_of(self.mark)
+            if self.parent or self.kind == DELIVER:
+                # what came from nobody, or was made by an older version, is not made to look like one event
+                self.mark, self.id = self.parent, id_of(self.parent)
+            else:
+                self.mark = self.id = new_trace_id()
         else:
             self._span = _spans.begin(self, self.parent)
-        self._token: Token[Trail | None] = _current.set(self)
+        self._token = _current.set(self)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -72,18 +80,20 @@ class Trail:
     @property
     def seconds(self) -> float:
         """How long it has been at work."""
-        return time.perf_counter() - self.began
+        return _clock() - self.began
 
 
 _current: ContextVar[Trail | None] = ContextVar("classwaves_trail", default=None)
 _spans: Spans | None = None
 
 current = _current.get
+_clock = time.perf_counter
+_bits = random.getrandbits
 
 
 def new_trace_id() -> str:
     """A random trace id. It guards nothing, so it costs no system call; a forked process begins with a new seed."""
-    return f"{random.getrandbits(128):032x}"
+    return f"{_bits(128):032x}"
 
 
 def id_of(mark: str) -> str:
@@ -114,15 +124,15 @@ def part_of(kind: str, event: str, session_id: str = "") -> AbstractContextManag
     return nullcontext(trail) if trail is not None else Trail(kind, event, session_id=session_id)
 
 
-def step(name: str, **attributes: Any) -> AbstractContextManager[Any]:
-    """A step of what is at work, for whoever measures."""
-    return _NOTHING if _spans is None else _spans.step(name, attributes)
+def run_step(name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function as a step of what is at work, for whoever measures."""
+    if _spans is None:
+        return function(*args, **kwargs)
+    with _spans.step(name):
+        return function(*args, **kwargs)
 
 
 def measure(spans: Spans | None) -> None:
     """Let all trails of this process be measured from now on; ``None``: no more."""
     global _spans
     _spans = spans
-
-
-_NOTHING: AbstractContextManager[None] = nullcontext()

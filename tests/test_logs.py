@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,12 +101,24 @@ def test_an_exception_is_one_field_and_repeats_nothing_of_a_client(book: Book) -
     assert said not in book.last
 
 
-def test_an_exception_of_nobody_says_all(book: Book) -> None:
+def test_an_exception_of_others_says_all(book: Book) -> None:
+    said = " ".join(["the", "folder", "is", "missing"])
+    for name, told in (("gunicorn.error", True), ("classwaves.archive", False), ("classwavesque", True)):
+        book.logger.name = name
+        try:
+            fail(said)
+        except ValueError:
+            book.logger.exception("no start")
+        assert (f"ValueError: {said}" in book.json()["exception"]) is told
+
+
+def test_what_the_system_says_is_repeated_without_the_files_name(book: Book) -> None:
     try:
-        fail("the folder is missing")
-    except ValueError:
-        book.logger.exception("no start")
-    assert "ValueError: the folder is missing" in book.json()["exception"]
+        Path(book.logger.name * 2).read_text()
+    except OSError:
+        book.logger.exception("no file")
+    assert "FileNotFoundError: No such file" in book.json()["exception"]
+    assert book.logger.name * 2 not in book.last
 
 
 def test_text_stays_one_line() -> None:

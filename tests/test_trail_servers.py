@@ -46,7 +46,7 @@ def test_one_id_on_both_workers(pair: Pair) -> None:
     (trace,) = {line["traceId"] for line in lines}
     assert len(lines) == 2 and len({line["worker"] for line in lines}) == 2
     assert {(line["seq"], line["recipients"], line["logger"]) for line in lines} == {
-        (lines[0]["seq"], 1, "classwaves.delivery")
+        (lines[0]["seq"], 1, "classwaves.live")
     }
     (handled,) = [line for line in lines_of(pair.a.server, traceId=trace) if line["message"] == "handled"]
     assert handled["sessionId"] == lines[0]["sessionId"]
