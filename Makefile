@@ -57,7 +57,7 @@ test: tools lint ## linters, mypy, then every test
 chaos: tools ## everything breaks while a class talks (three minutes); CHAOS_SEED=1 CHAOS_SECONDS=60 CHAOS_RUNS=20
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-180} $(PY) -m pytest -s tests/test_chaos.py $(ARGS)
 
-fuzz: tools ## what nobody should send, over the socket and REST (two minutes); FUZZ_SECONDS=600 FUZZ_EXAMPLES=200 FUZZ_SEED=7
+fuzz: tools ## what nobody should send, over the socket and REST (two minutes); FUZZ_SECONDS=600 FUZZ_STORE=redis FUZZ_SEED=7 FUZZ_EXAMPLES=200
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20} $(PY) -m pytest -s tests/test_fuzz_socket.py tests/test_rest_fuzzed.py $(ARGS)
 
 files: tools ## the memory that a large file takes: FILE_MEGABYTES=300

@@ -1,8 +1,9 @@
 """A fuzzer against the socket of a real server: every input is answered or ends its connection, and harms nobody.
 
 In the suite: all inputs of ``tests/fuzz/corpus``, and then new ones for a few seconds, the same each time. ``make
-fuzz`` goes on for longer, with others each time: ``FUZZ_SECONDS=600``, ``FUZZ_SEED=7`` for those of a run before. An
-input that did harm is in the message of the failure, as text: it belongs into the corpus, made as short as it can be.
+fuzz`` goes on for longer, with others each time: ``FUZZ_SECONDS=600``, ``FUZZ_SEED=7`` for those of a run before,
+``FUZZ_STORE=redis``. An input that did harm is in the message of the failure, as text: it belongs into the corpus, made
+as short as it can be.
 """
 
 import os
@@ -10,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.xdist_group("fuzz-socket")
 MORE = float(os.environ.get("FUZZ_SECONDS") or 0)
 SECONDS = MORE or 4.0
 SEED = int(os.environ.get("FUZZ_SEED") or (random.SystemRandom().randrange(2**32) if MORE else 2026))
+STORE = os.environ.get("FUZZ_STORE") or "memory"
 BURST = 40
 """Inputs, after which it is looked whether all is well."""
 FILES = sorted(CORPUS.glob("*.txt"))
@@ -51,16 +54,29 @@ def player(scene: Scene) -> Player:
     return Player(scene.school)
 
 
-def all_is_well(scene: Scene, player: Player, files: int) -> None:
+@dataclass(frozen=True)
+class Held:
+    """What the server holds."""
+
+    files: int
+    greenlets: int
+
+    @classmethod
+    def of(cls, scene: Scene) -> "Held":
+        return cls(scene.server.open_files(), scene.server.greenlets())
+
+
+def all_is_well(scene: Scene, player: Player, before: Held) -> None:
     """See that the server is as it was before: nobody but the class is connected, and nothing is left open."""
     assert http(scene.port, "GET", "/healthz").status == 200
     eventually(lambda: scene.server.connections() == 5, what="the end of the fuzzer's connections")
-    eventually(lambda: scene.server.open_files() <= files + 2, what="the end of their descriptors")
+    eventually(lambda: scene.server.open_files() <= before.files + 2, what="the end of their descriptors")
+    eventually(lambda: scene.server.greenlets() <= before.greenlets + 5, what="the end of their greenlets")
     player.look_at_log()
 
 
 def test_all_inputs_of_the_corpus(scene: Scene, player: Player) -> None:
-    files = scene.server.open_files()
+    before = Held.of(scene)
     player.play(read(FILES[0].read_text()))
 
     def play_all() -> None:
@@ -68,14 +84,14 @@ def test_all_inputs_of_the_corpus(scene: Scene, player: Player) -> None:
             player.play(read(file.read_text()))
 
     scene.harmless(play_all, growth=16 * MB)
-    all_is_well(scene, player, files)
+    all_is_well(scene, player, before)
 
 
 @pytest.mark.timeout(SECONDS + 60)
 def test_new_inputs(scene: Scene, player: Player) -> None:
     grammar, count = Grammar(SEED), 0
     end = time.monotonic() + SECONDS
-    files, memory = scene.server.open_files(), scene.server.memory()
+    before, memory = Held.of(scene), scene.server.memory()
     print(f"FUZZ_SEED={SEED}", flush=True)
 
     def burst() -> None:
@@ -85,7 +101,7 @@ def test_new_inputs(scene: Scene, player: Player) -> None:
     while time.monotonic() < end:
         player.renew()
         scene.harmless(burst, growth=16 * MB)
-        all_is_well(scene, player, files)
+        all_is_well(scene, player, before)
         count += BURST
     grown = scene.server.memory() - memory
     print(f"{count} inputs; the worker grew by {grown / MB:.1f} MB")

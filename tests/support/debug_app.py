@@ -1,10 +1,12 @@
 """The application, served by gunicorn like the real one, with a route that tells what the transport holds."""
 
+import gc
 import json
 from typing import Any
 
 import psutil
-from flask import Flask, jsonify
+from flask import Flask, Response, jsonify
+from greenlet import greenlet
 
 from classwaves import create_app
 from tests.support.gunicorn_server import Gunicorn
@@ -39,6 +41,10 @@ class DebugGunicorn(Gunicorn):
         """How many descriptors the worker holds."""
         return int(psutil.Process(self.worker).num_fds())
 
+    def greenlets(self) -> int:
+        """How many greenlets the worker has that have not ended."""
+        return int(self._transport()["greenlets"])
+
     def _transport(self) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(http(self.port, "GET", "/debug/transport").body)
         return answer
@@ -47,8 +53,10 @@ class DebugGunicorn(Gunicorn):
 def make_app() -> Flask:
     app = create_app()
     engine = app.extensions["classwaves"].socketio.server.eio
-    app.add_url_rule(
-        "/debug/transport",
-        view_func=lambda: jsonify(dropped=dict(engine.dropped), connections=len(engine.sockets)),
-    )
+
+    def transport() -> Response:
+        greenlets = sum(isinstance(one, greenlet) and not one.dead for one in gc.get_objects())
+        return jsonify(dropped=dict(engine.dropped), connections=len(engine.sockets), greenlets=greenlets)
+
+    app.add_url_rule("/debug/transport", view_func=transport)
     return app
