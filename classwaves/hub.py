@@ -97,6 +97,8 @@ class Hub:
         self._lost = False
         self._trouble_at = time.monotonic()
         self._mail_readers: list[Callable[[], None]] = []
+        #: Called with all that is said to all workers, by who reads what comes and must not wait.
+        self.control_readers: list[Callable[[dict[str, Any]], None]] = []
         #: This worker ends: seats are no longer given up, but kept for whoever comes back on another one.
         self.draining = False
         #: An operator drains this worker, which lives on: it is not ready, and seats are kept for longer.
@@ -381,6 +383,8 @@ class Hub:
 
     def on_control(self, message: dict[str, Any]) -> None:
         self.watch.on_control(message)
+        for read in self.control_readers:
+            read(message)
 
     def on_new_connection(self) -> None:
         """Before anything comes of it: the store may have lost what the sessions here have."""

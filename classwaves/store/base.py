@@ -17,6 +17,7 @@ from ..tally import Tally
 from ..trail import marked
 from .acts import Acts
 from .base_logins import Logins
+from .board import Board
 from .looks import Looks
 
 #: The channel that all workers hear: auth sessions that ended, users whose role is another one.
@@ -196,7 +197,7 @@ class Uploads(Protocol):
         """Sessions in which there may be such an upload."""
 
 
-class Store(Uploads, Logins, Looks, Acts, Protocol):
+class Store(Uploads, Logins, Looks, Acts, Board, Protocol):
     """The log, the roster and the logins of all sessions."""
 
     kind: str

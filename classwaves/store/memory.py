@@ -34,6 +34,7 @@ from .base import (
 )
 from .memory_acts import MemoryActs
 from .memory_base import Session, User
+from .memory_board import MemoryBoard
 from .memory_guests import MemoryGuests
 from .memory_looks import MemoryLooks
 from .memory_uploads import MemoryUploads
@@ -41,7 +42,7 @@ from .memory_uploads import MemoryUploads
 logger = logging.getLogger(__name__)
 
 
-class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs):
+class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBoard):
     """A :class:`~classwaves.store.base.Store` in this process.
 
     :param limits: how much of a session is kept.

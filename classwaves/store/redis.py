@@ -33,6 +33,7 @@ from .base import (
 )
 from .redis_acts import RedisActs
 from .redis_base import LUA, checked, dump, fence_args, guarded, script
+from .redis_board import RedisBoard
 from .redis_cluster import ClusterServers
 from .redis_guests import RedisGuests
 from .redis_looks import RedisLooks
@@ -46,7 +47,7 @@ def _servers(url: str, terms: Terms) -> Servers:
     return ClusterServers(address, terms) if address.form == "cluster" else OneServer(address, terms)
 
 
-class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs):
+class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
     """A :class:`~classwaves.store.base.Store` on Redis (6.2 or newer) or Valkey: one server, Sentinel or a cluster.
 
     :param url: see :mod:`classwaves.redis_url`; redis-py's options apply to one server, as ``?ssl_cert_reqs=none``.
