@@ -98,7 +98,7 @@ METRICS = (
     Spec(
         "sent_bytes_total",
         "bytes_sent",
-        "Bytes that left in WebSocket frames and in bodies of polling answers.",
+        "Bytes of messages that left in WebSocket frames, and of bodies of polling answers.",
         ("transport",),
         TRANSPORTS,
     ),

@@ -12,13 +12,13 @@ from .hub import Hub
 from .live import LiveSession
 from .namespace import ClassroomNamespace
 from .tally import OTHER, Tally, add
-from .transport.connection import LiveSocket
+from .transport.engine import LiveEngine
 
 
 class Samples:
     """The gauges of one application, which the tally asks for.
 
-    :param engine: has the connections; those that it does not hold, such as the test client's, are ``other``.
+    :param engine: has the connections; those of a test client, which it does not have, are ``other``.
     """
 
     def __init__(self, tally: Tally, hub: Hub, namespace: ClassroomNamespace, engine: Any) -> None:
@@ -44,16 +44,13 @@ class Samples:
         }
 
     def _connections(self) -> tuple[dict[str, int], int]:
-        counts, waiting = {"websocket": 0, "polling": 0}, 0
-        sockets = self._engine.sockets
-        for socket in list(sockets.values()):
-            if isinstance(socket, LiveSocket):
-                waiting += socket.waiting_bytes
-            if not socket.closed:
-                counts["websocket" if socket.upgraded else "polling"] += 1
-        if others := sum(one.eio_sid not in sockets for one in self._namespace.open_connections()):
-            add(counts, OTHER, others)
-        return counts, waiting
+        if isinstance(self._engine, LiveEngine):
+            return self._engine.census()
+        counts = {"websocket": 0, "polling": 0}
+        for connection in self._namespace.open_connections():
+            socket = self._engine.sockets.get(connection.eio_sid)  # the test client has none
+            add(counts, OTHER if socket is None else "websocket" if socket.upgraded else "polling")
+        return counts, 0
 
     def rooms(self) -> list[dict[str, Any]]:
         """See :attr:`classwaves.tally.Tally.rooms`: ids and sizes, no titles and no names."""

@@ -180,19 +180,19 @@ class Tally:
 
     def event(self, name: str, outcome: str, seconds: float) -> None:
         """A client's event has its answer. :param name: a registered one, or ``unknown``."""
-        key = name, outcome
-        self.events[key] = self.events.get(key, 0) + 1
-        histogram = self.handled.get(name)
-        if histogram is None:
-            histogram = self.handled[name] = Histogram(SECONDS)
-        histogram.observe(seconds)
+        try:  # nearly always there: looking first would cost as much again
+            self.events[name, outcome] += 1
+        except KeyError:
+            self.events[name, outcome] = 1
+            self.handled.setdefault(name, Histogram(SECONDS))
+        self.handled[name].observe(seconds)
 
     def emit(self, name: str, recipients: int) -> None:
         """An event was sent to so many sockets."""
         self.deliveries += recipients
-        if name in self.sent:
+        try:
             self.sent[name] += 1
-        else:
+        except KeyError:
             name = name if len(self.sent) < NAMES else OTHER
             self.sent[name] = self.sent.get(name, 0) + 1
 

@@ -35,7 +35,6 @@ class LiveSocket(Timed):
     """What python-engineio calls a socket, with or without a WebSocket. Its names for what others use are kept."""
 
     __slots__ = (
-        "_bytes",
         "_connect_by",
         "_packets",
         "_ping_at",
@@ -49,6 +48,7 @@ class LiveSocket(Timed):
         "outbox",
         "probe",
         "sid",
+        "waiting",
         "websocket",
     )
 
@@ -64,7 +64,8 @@ class LiveSocket(Timed):
         self.closing = False
         self._session: dict[str, Any] | None = None
         self._packets: list[Packed] = []
-        self._bytes = 0
+        #: How many bytes wait for the next GET request.
+        self.waiting = 0
         self._poller: Event | None = None
         self._posting: Event | None = None
         now = engine.wheel.now()
@@ -105,13 +106,14 @@ class LiveSocket(Timed):
     def deliver(self, packed: Packed) -> None:
         """Send a packet that is encoded already. Never waits; where too much waits already, the client is dropped."""
         if self.outbox is not None:
+            self.engine.tally.traffic["websocket"].sent += len(packed.frame)
             self.outbox.write(packed.frame)
         elif not self.closed:
-            if self._packets and self._bytes + len(packed.frame) > self.engine.max_backlog:
+            if self._packets and self.waiting + len(packed.frame) > self.engine.max_backlog:
                 self.on_full()
                 return
             self._packets.append(packed)
-            self._bytes += len(packed.frame)
+            self.waiting += len(packed.frame)
             if self._poller is not None:
                 self._poller.set()
 
@@ -162,7 +164,7 @@ class LiveSocket(Timed):
     def on_full(self) -> None:
         self.engine.count_drop("slow consumer")
         self.engine.tally.slow_consumers += 1
-        self._packets, self._bytes = [], 0
+        self._packets, self.waiting = [], 0
         self.engine.turns.run(lambda: self.close(abort=self.upgraded, reason="slow consumer"))
 
     def receive(self, message: str | bytes) -> None:
@@ -226,11 +228,6 @@ class LiveSocket(Timed):
     # polling
 
     @property
-    def waiting_bytes(self) -> int:
-        """How many bytes wait to be sent; those of a WebSocket of another machine wait there."""
-        return self._bytes if self.outbox is None else getattr(self.outbox, "size", 0)
-
-    @property
     def owing(self) -> bool:
         """Whether something waits for the next GET request."""
         return bool(self._packets)
@@ -249,7 +246,7 @@ class LiveSocket(Timed):
                 self._poller.wait()
             finally:
                 self._poller = None
-        packets, self._packets, self._bytes = self._packets, [], 0
+        packets, self._packets, self.waiting = self._packets, [], 0
         return SEPARATOR.join([packed.polled for packed in packets or [NOOP]])
 
     def post(self, read: Callable[[], bytes]) -> None:
@@ -294,7 +291,7 @@ class LiveSocket(Timed):
             return False
         self.begin(websocket)
         self.engine.tally.upgrades += 1
-        packets, self._packets, self._bytes = self._packets, [], 0
+        packets, self._packets, self.waiting = self._packets, [], 0
         for packed in packets:
             if packed is not NOOP:
                 self.outbox.write(packed.frame)

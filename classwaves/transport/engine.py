@@ -119,6 +119,17 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             logger.warning("a connection was dropped: %s (more of these are only counted)", reason)
         self.dropped[reason] += 1
 
+    def census(self) -> tuple[dict[str, int], int]:
+        """How many connections there are by transport, and how many bytes wait for all of them."""
+        websockets = waiting = 0
+        for socket in self.sockets.values():  # nothing here lets others run
+            if socket.outbox is None:
+                waiting += socket.waiting
+            else:
+                websockets += 1
+                waiting += socket.outbox.size
+        return {"websocket": websockets, "polling": len(self.sockets) - websockets}, waiting
+
     # HTTP
 
     def handle_request(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:

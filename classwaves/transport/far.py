@@ -243,6 +243,9 @@ class Tunnel:
 class FarWebSocket(Timed):
     """The owner's end of a WebSocket whose socket a front holds; has what connections use of one."""
 
+    #: What waits for its client waits on the other machine.
+    size = 0
+
     __slots__ = ("_busy", "_fars", "_front", "_mail", "_messages", "_number", "_owner", "_receiver", "ended", "outbox")
 
     def __init__(

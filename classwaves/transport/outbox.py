@@ -1,6 +1,6 @@
 """What leaves through a socket: ready frames, sent together once per turn of the loop.
 
-Imports the tally. Nothing else writes to a socket that has an outbox, so frames never mix.
+Imports nothing of ours. Nothing else writes to a socket that has an outbox, so frames never mix.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent.hub import get_hub
-
-from ..tally import Traffic
 
 #: How many bytes one ``send`` is offered at the most, and how many outboxes one turn of the loop flushes.
 CHUNK, FLUSHED = 65536, 512
@@ -28,7 +26,6 @@ class Outbox:
     :param limit: how many bytes may wait; the frame that goes beyond is not taken.
     :param on_full: called once if that happens.
     :param on_error: called once, by the loop, if the socket can not be written to any more.
-    :param traffic: where the bytes are counted that the kernel has taken.
     """
 
     __slots__ = (
@@ -40,7 +37,6 @@ class Outbox:
         "_send",
         "_size",
         "_sock",
-        "_traffic",
         "_watcher",
         "closed",
     )
@@ -51,14 +47,12 @@ class Outbox:
         limit: int,
         on_full: Callable[[], None],
         on_error: Callable[[], None],
-        traffic: Traffic,
     ) -> None:
         self._sock = sock
         self._send = sock.send
         self._limit = limit
         self._on_full = on_full
         self._on_error = on_error
-        self._traffic = traffic
         self._on_drained: Callable[[], None] | None = None
         self._frames: list[bytes] = []
         self._size = 0
@@ -129,7 +123,6 @@ class Outbox:
                 get_hub().loop.run_callback(self._on_error)
                 return
             self._size -= sent
-            self._traffic.sent += sent
             if sent < len(data):
                 self._frames.insert(0, data[sent:])
                 self._wait()

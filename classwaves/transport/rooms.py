@@ -68,7 +68,11 @@ class LiveManager(socketio.Manager):  # type: ignore[misc] # python-socketio has
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._namespaces: dict[str, _Namespace] = {}
-        self.tally = Tally()
+        self.count_in(Tally())
+
+    def count_in(self, tally: Tally) -> None:
+        """Count what is sent."""
+        self.tally, self._traffic = tally, tally.traffic["websocket"]
 
     # what is asked of it
 
@@ -226,15 +230,16 @@ class LiveManager(socketio.Manager):  # type: ignore[misc] # python-socketio has
         except TypeError:  # something binary is in it
             return pack(self.server.packet_class(socketio_packet.EVENT, arguments, namespace, ack_id))
 
-    @staticmethod
-    def _deliver(outlets: Iterable[Outlet], packets: list[Packed]) -> None:
+    def _deliver(self, outlets: Sequence[Outlet], packets: list[Packed]) -> None:
         for packed in packets:
-            frame = packed.frame
+            frame, others = packed.frame, 0
             for outlet in outlets:
                 if outlet.outbox is not None:  # what deliver() does, without a call for each recipient
                     outlet.outbox.write(frame)
                 else:
                     outlet.deliver(packed)
+                    others += 1
+            self._traffic.sent += len(frame) * (len(outlets) - others)
 
 
 class LiveRedisManager(socketio.RedisManager, LiveManager):  # type: ignore[misc]

@@ -98,7 +98,7 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins, tally: Tally
         client_manager=_manager(settings),
         **engine,
     )
-    sio.server.manager.tally = tally
+    sio.server.manager.count_in(tally)
     if live:
         _go_live(sio.server, settings, engine)
     else:  # python-engineio's own waits until the client has fetched all that is queued

@@ -65,7 +65,7 @@ class WebSocket(Timed):
     :param early: bytes that came with the request.
     :param limit: the size of a message in bytes.
     :param backlog: how many bytes may wait to be sent.
-    :param traffic: where bytes, and breaches of the protocol, are counted.
+    :param traffic: where the bytes that come, and breaches of the protocol, are counted.
     """
 
     __slots__ = (
@@ -107,7 +107,7 @@ class WebSocket(Timed):
         self._flying = 0  # messages that are still being handled while later ones are, too
         #: Nothing more will be read.
         self.ended = False
-        self.outbox = Outbox(sock, backlog, self._on_full, self._on_broken, traffic)
+        self.outbox = Outbox(sock, backlog, self._on_full, self._on_broken)
         self._watcher: Any = get_hub().loop.io(sock.fileno(), READABLE)
         self._watcher.start(self._on_readable)
         if early:
