@@ -1,7 +1,7 @@
 """The audit stream: who did what that not everybody may. Append-only, for as long as a setting says.
 
-Imports errors, models, trail and store. It is beside the sessions' logs, which end with their sessions, and has neither
-names nor texts, so that it may be kept longer and read by who looks after the server.
+Imports errors, models, trail, store and the archive's base. It is beside the sessions' logs, which end with their
+sessions, and has neither names nor texts, so that it may be kept longer and read by who looks after the server.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import trail
+from .archive.base import Archive
 from .errors import StoreUnavailable
 from .models import SessionRecord, iso
 from .store import Store
@@ -43,6 +44,8 @@ ACTS: dict[str, str] = {
     "user.logins": "all logins of a user were ended",
     "user.exported": "what is kept of a user was handed out",
     "user.erased": "a user's names, texts and files were erased",
+    "worker.drained": "an operator let workers drain; `details.workers` says which",
+    "worker.undrained": "an operator let them go on",
     "audit.exported": "this stream was handed out whole",
     "access.refused": "somebody asked for what is for admins, and is none; `details.route` says what",
 }
@@ -54,10 +57,11 @@ class Audit:
     """The stream of one application.
 
     :param seconds: how long an act is kept; 0: for ever.
+    :param archive: has what the store has lost, or let go of.
     """
 
-    def __init__(self, store: Store, seconds: float) -> None:
-        self._store, self._seconds = store, seconds
+    def __init__(self, store: Store, seconds: float, archive: Archive | None = None) -> None:
+        self._store, self._seconds, self._archive = store, seconds, archive
 
     def note(
         self,
@@ -84,14 +88,19 @@ class Audit:
             logger.error("the store is away, and the audit stream lacks this: %s", act.text())
 
     def page(self, before: str, limit: int) -> list[Noted]:
-        return self._store.acts(before, limit)
+        """The newest acts before this id, newest first."""
+        found = self._store.acts(before, limit)
+        if self._archive and len(found) < limit:
+            found += self._archive.acts(found[-1].id if found else before, limit - len(found))
+        return found
 
     def everything(self) -> Iterator[Noted]:
         """The whole stream, oldest first, read as it is asked for."""
         after = ""
-        while page := self._store.acts_after(after, PAGE):
-            yield from page
-            after = page[-1].id
+        for source in (self._archive, self._store):
+            while source and (page := source.acts_after(after, PAGE)):
+                yield from page
+                after = page[-1].id
 
 
 def shown(noted: Noted) -> dict[str, Any]:

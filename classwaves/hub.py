@@ -87,7 +87,7 @@ class Hub:
         self._connections = entrance.open_connections
         self.archiver = archiver
         self.gate = gate or Gate()
-        self.audit = Audit(store, settings.audit_days * 86400)
+        self.audit = Audit(store, settings.audit_days * 86400, self.archive)
         if archiver:
             self.files.kept = self._archived_files
         self._lock = threading.Lock()

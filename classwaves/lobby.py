@@ -130,7 +130,7 @@ class Lobby:
         # it may have been said before that worker knew what staff have decided
         came = {user_id: (name, at) for user_id, (name, at) in came.items() if not self._teller.has_decided(user_id)}
         gone = set(theirs) - set(came) if "all" in message else set(theirs) & set(message.get("gone", ()))
-        new = [user_id for user_id in came if not self._waits(user_id)]
+        new = [user_id for user_id in came if not self.waits(user_id)]
         theirs = {user_id: name for user_id, name in theirs.items() if user_id not in gone} | came
         self._lists[message["of"]] = (time.monotonic() + self._teller.settings.lease, theirs)
         if not theirs:
@@ -140,12 +140,12 @@ class Lobby:
         self._tell_gone(gone)
         self._begin()
 
-    def _waits(self, user_id: str) -> bool:
+    def waits(self, user_id: str) -> bool:
         return any(user_id in theirs for _, theirs in self._lists.values())
 
     def _tell_gone(self, user_ids: Iterable[str]) -> None:
         for user_id in user_ids:
-            if not self._waits(user_id):
+            if not self.waits(user_id):
                 self._teller.tell_waiting(user_id, None)
 
     # again and again, while somebody waits

@@ -49,7 +49,7 @@ LAYERS = [
     "archive.tables archive.archiver",
     "archive.rows archive.database",
     "archive.reader archive.writer",
-    "archive.removal",
+    "archive.acts archive.removal",
     "archive.sql",
     "archive",
     "connections deadlines",
@@ -107,6 +107,7 @@ RESERVED = {
     "flask_socketio": {"transport.gate", "transport.server", "namespace", "state"},
     "geventwebsocket": {"transport.worker"},
     "sqlalchemy": {
+        "archive.acts",
         "archive.database",
         "archive.reader",
         "archive.removal",

@@ -66,7 +66,7 @@ class Archiver:
         self._hurry = False
         self._retry = RETRY
         self._kept_at = -KEEP
-        self._due = {self._sweep: 0.0, self._retain: time.monotonic() + PAUSE}
+        self._due = {self._audit: 0.0, self._sweep: 0.0, self._retain: time.monotonic() + PAUSE}
 
     @property
     def backlog(self) -> int:
@@ -153,7 +153,7 @@ class Archiver:
         if not self._hurry:
             for task, moment in list(self._due.items()):
                 if moment <= now:
-                    self._due[task] = now + (SWEEP if task == self._sweep else RETENTION)
+                    self._due[task] = now + (RETENTION if task == self._retain else SWEEP)
                     task()
 
     def _one(self, session_id: str) -> None:
@@ -257,8 +257,23 @@ class Archiver:
             if self._new:
                 self._wake.set()
 
+    def _audit(self) -> None:
+        if self._store.claim("archive-acts", self._name, SWEEP * 0.9):
+            self._bring_acts()
+
+    def _bring_acts(self) -> None:
+        """Write what is new in the audit stream, and let go of what is too old."""
+        newest = self.archive.acts("", 1)
+        after = newest[0].id if newest else ""
+        while page := self._store.acts_after(after, PAGE):
+            self.archive.write_acts(page)
+            after = page[-1].id
+        if days := self._settings.audit_days:
+            self.archive.drop_acts(int((time.time() - days * 86_400) * 1000))
+
     def bring_all(self) -> int:
         """Archive what the store holds now; how many sessions had something new."""
+        self._bring_acts()
         found = self.behind()
         for session_id in found:
             self.bring(session_id)

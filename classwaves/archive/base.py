@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..models import Entry, SessionRecord
+from ..store.acts import Noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,19 @@ class Archive(Protocol):
 
     def of_user(self, user_id: str) -> Iterator[Said]:
         """All entries with names or texts of a user, session by session, read as they are asked for."""
+
+    # the audit stream
+    def write_acts(self, found: Sequence[Noted]) -> None:
+        """Keep acts; what is there already stays."""
+
+    def acts(self, before: str, limit: int) -> list[Noted]:
+        """See :meth:`classwaves.store.acts.Acts.acts`."""
+
+    def acts_after(self, after: str, limit: int) -> list[Noted]:
+        """See :meth:`classwaves.store.acts.Acts.acts_after`."""
+
+    def drop_acts(self, moment: int) -> None:
+        """Delete those of before this time, in milliseconds since the epoch."""
 
     # letting go
     def erase(self, user_id: str, moment: int | None = None) -> int:

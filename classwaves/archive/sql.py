@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from ..errors import ArchiveUnavailable
 from ..models import Entry, SessionRecord
 from . import reader, removal, writer
+from .acts import SqlActs
 from .base import Asked, Past, Said, Tip
 from .base import Kept as Kept
 from .database import Database
@@ -27,7 +28,7 @@ READ = 500
 CLEAN = 10.0
 
 
-class SqlArchive:
+class SqlArchive(SqlActs):
     """An :class:`~classwaves.archive.base.Archive`.
 
     :param url: SQLAlchemy's, of SQLite or of PostgreSQL by psycopg.

@@ -59,6 +59,17 @@ entries = Table(
     Index("classwaves_entries_message", "session_id", "message_id"),
 )
 
+#: The audit stream.
+acts = Table(
+    "classwaves_acts",
+    metadata,
+    Column("time", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("what", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("act", Text, nullable=False),
+)
+
 #: Users whose names and texts are gone, and since when: what was said before is kept without them, however late.
 erased = Table(
     "classwaves_erased",

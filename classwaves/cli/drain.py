@@ -15,7 +15,7 @@ import click
 from ..models import new_id
 from ..orders import MAILBOX
 from ..store import Store, open_store
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 from .tables import bar
 
 #: How long a worker may take to answer at all, in seconds.
@@ -105,6 +105,7 @@ def drain(seconds: float | None, **selection: Any) -> None:
         left = _drained(letters, seconds, chosen)
     if not left:
         raise click.ClickException("No worker that is meant answers: see `flask classwaves workers`.")
+    note("worker.drained", "", workers=sorted(left))
     for report in left.values():
         click.echo(f"{report['worker']} on {report['host']}, pid {report['pid']}: {report['sockets']} sockets left")
     if any(report["sockets"] for report in left.values()):
@@ -143,5 +144,7 @@ def undrain(**selection: Any) -> None:
         reports = list(letters.answers(ANSWER)) if heard else []
     for report in reports:
         click.echo(f"{report['worker']} on {report['host']}, pid {report['pid']}: takes clients")
-    if not reports:
+    if reports:
+        note("worker.undrained", "", workers=sorted(report["worker"] for report in reports))
+    else:
         raise click.ClickException("No worker that is meant answers: see `flask classwaves workers`.")

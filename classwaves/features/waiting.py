@@ -50,7 +50,7 @@ def admit(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     if decided is not None:
         raise ClassWavesError("CONFLICT", "This was decided before", details={"current": {"admitted": decided}})
     with live.lock:
-        if user_id not in live.lobby.names():
+        if not live.lobby.waits(user_id):
             raise ClassWavesError("NOT_FOUND", "Nobody of this id waits to be let in")
     if admitted and len(live.replica.participants) >= places(live):
         raise ClassWavesError("SESSION_FULL")
