@@ -287,3 +287,14 @@ def test_applications_in_memory_count_for_themselves(limited: Limited) -> None:
 def test_a_login_that_works_counts(limited: Limited) -> None:
     client = limited(CLASSWAVES_LOGIN_RATE="2/minute")
     assert [attempt(client, "ada", PASSWORD) for _ in range(3)] == [None, None, "RATE_LIMIT"]
+
+
+def test_workers_on_one_redis_know_a_class_and_a_guesser_together(limited: Limited, redis_url: str) -> None:
+    one, other = (limited(REDIS_URL=redis_url, CLASSWAVES_GUESS_RATE="3/minute") for _ in range(2))
+    entered, foreign = (new_session(one, teacher(one)) for _ in range(2))
+    assert join(one, entered) is None
+    told = [join(client, "AAAAAA") for client in (one, other, one, other, one)]
+    assert told == ["SESSION_NOT_FOUND"] * 3 + ["RATE_LIMIT"] * 2
+    for client in (one, other):
+        assert join(client, entered) is None, "where they come in is the balancer's to say"
+        assert join(client, foreign) == "RATE_LIMIT"
