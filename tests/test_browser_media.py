@@ -301,7 +301,7 @@ def test_the_browser_captions_what_a_teacher_says(
     for one in (teacher, student):
         caption_lines(one, ("good morning", True), ("open the", False))
     teacher.page.evaluate("recognition.onend()")  # after a silence browsers end it; the page begins again
-    teacher.page.wait_for_function("window.runs === 2")
+    eventually(lambda: teacher.page.evaluate("window.runs") == 2, what="another run")
     says(teacher, 0, "thank you", True)
     expect(student.at("#captions-said p")).to_have_text(["Demo Teacher: good morning", "Demo Teacher: thank you"])
     expect(student.at("#captions-said")).to_have_attribute("aria-live", "polite")
