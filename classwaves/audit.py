@@ -30,6 +30,7 @@ ACTS: dict[str, str] = {
     "session.changed": "its settings or its title were changed; `details` has the settings",
     "session.mode": "the chat was closed or opened (`details.mode`)",
     "session.exported": "a session's whole log was handed out",
+    "session.read": "an operator read a session's names and texts in a shell; `target` is the session",
     "participant.admitted": "a guest was let in, or turned away (`details.admitted`)",
     "participant.removed": "a participant was put out for good",
     "participant.muted": "a participant was muted, or no longer (`details.muted`)",

@@ -50,8 +50,9 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    keys = {"JWT_SECRET_KEY": settings.jwt_secret_key, "SECRET_KEY": settings.secret_key}
-    if settings.demo or any(len(key.encode()) < MIN_KEY_BYTES for key in keys.values()):
+    both = {"JWT_SECRET_KEY": settings.jwt_secret_key, "SECRET_KEY": settings.secret_key}
+    keys = {name: key for name, key in both.items() if key}  # with a private key there may be one only
+    if settings.demo or not keys or any(len(key.encode()) < MIN_KEY_BYTES for key in keys.values()):
         return  # made by demo mode, or told among what is wrong with the settings
     weak = [name for name, key in keys.items() if is_weak(key)]
     for name in weak:
@@ -63,7 +64,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     if settings.jwt_secret_key == settings.secret_key:
         yield warning("keys", "JWT_SECRET_KEY and SECRET_KEY are the same: whoever learns one has both. Make two.")
     elif not weak:
-        yield ok("keys", "both are there, long, and not the same")
+        yield ok("keys", "are long, and not the same")
 
 
 def is_weak(key: str) -> bool:
@@ -105,7 +106,7 @@ def _origins(settings: Settings) -> Iterator[Finding]:
 
 def _origin(origin: str) -> Finding | None:
     if origin == "*":
-        return error("origins", "* would be every page on earth: list yours, such as https://school.example.")
+        return warning("origins", "* is every page on earth: list yours, such as https://school.example.")
     parts = urlsplit(origin)
     if parts.scheme == "http" and not is_local(parts.hostname or ""):
         return warning("origins", f"{origin} is not encrypted: who is on the way reads tokens. Use https://.")

@@ -12,7 +12,7 @@ import click
 from ..history import Log
 from ..models import Entry
 from ..replica import FOLD_VERSION, Replica
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 from .sight import session_id_of
 
 
@@ -80,6 +80,8 @@ def replay(code: str, to: int | None, texts: bool, quiet: bool) -> None:
     """
     state = shared_state()
     session_id = session_id_of(state, code)
+    if texts:
+        note("session.read", session_id)
     loaded = state.store.load(session_id, FOLD_VERSION)
     run = Replay(json.loads(loaded.checkpoint) if loaded and loaded.checkpoint else None)
     run.fold(Log(state.store, state.hub.archive).everything(session_id), to)

@@ -13,7 +13,7 @@ from ..errors import StoreUnavailable
 from ..models import Entry
 from ..payloads import LATEST
 from ..store import Store, open_store
-from .group import cli, shared_state
+from .group import cli, note, shared_state
 from .sight import json_line, one_line, session_id_of
 
 #: How often the log is read although the feed says nothing, in seconds; and how many entries at once.
@@ -53,6 +53,8 @@ def tail(code: str, lines: int, follow: bool, signals: bool, texts: bool, as_jso
     """Show the newest entries of a session's log, and with --follow those that come."""
     state = shared_state()
     session_id, form = session_id_of(state, code), json_line if as_json else one_line
+    if texts:
+        note("session.read", session_id)
     store = open_store(state.settings)
 
     def show(entry: Entry) -> None:
