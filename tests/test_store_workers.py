@@ -169,3 +169,19 @@ def test_a_retired_seat_goes_at_once_where_its_user_has_another(direct: RedisSto
     direct.retire(session.id, [seat("ann", "1", "old")])
     direct.vanish(session.id, seat("ann", "1", "new"))
     assert facts(direct, session) == [("ann", "joined"), ("ann", "disconnected")]
+
+
+def test_an_operator_sees_who_is_connected_where(direct: RedisStore) -> None:
+    for store in (direct, MemoryStore(LIMITS)):
+        session, empty = new_session(store), new_session(store)
+        for user, number in (("ann", "1"), ("ann", "2"), ("bob", "1"), ("cid", "1")):
+            join(store, session, seat(user, number, worker="w"))
+        store.vanish(session.id, seat("cid", "1", worker="w"))
+        assert store.connected([session.id, empty.id, "gone"]) == {session.id: 2, empty.id: 0, "gone": 0}
+    assert MemoryStore(LIMITS).leases() == []
+    direct.serve("w", session.id)
+    direct.renew("w", LONG)
+    direct.renew("dead", -1)
+    dead, alive = direct.leases()
+    assert (dead.worker, dead.seconds < 0, dead.sessions) == ("dead", True, ())
+    assert (alive.worker, 0 < alive.seconds <= LONG, alive.sessions) == ("w", True, (session.id,))
