@@ -11,6 +11,7 @@ import logging
 import logging.config
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ FIELDS = {
     "duration_ms": "durationMs",
     "left_out": "leftOut",
     "status": "status",
-    "request_id": "requestId",
 }
 #: The same for what :class:`AddTrail` puts into a record.
 TRAIL_FIELDS = {
@@ -36,6 +36,7 @@ TRAIL_FIELDS = {
     "route": "route",
     "session_id": "sessionId",
     "user_id": "userId",
+    "request_id": "requestId",
 }
 #: How many lines of one kind are written in a second, at INFO and above.
 MOST = 100
@@ -44,6 +45,8 @@ _COLOURS = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 _worker = ""
+
+logger = logging.getLogger(__name__)
 
 
 def name_worker(name: str) -> None:
@@ -64,6 +67,8 @@ class AddTrail(logging.Filter):
             setattr(record, "route" if at_work.kind == trail.REQUEST else "event", at_work.event)
             record.session_id = at_work.session_id
             record.user_id = at_work.user_id
+            if at_work.request_id != at_work.id:
+                record.request_id = at_work.request_id
         return True
 
 
@@ -206,3 +211,10 @@ def configure() -> None:
     """Take over this process's logging, as the environment says. For who runs a server, not for a library."""
     logging.config.dictConfig(configuration(*wanted()))
     logging.captureWarnings(True)
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None and failed.exc_type is not SystemExit:
+        told = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        logger.error("a thread failed", exc_info=told)

@@ -51,12 +51,27 @@ class Trail:
     _span: Any
     _token: Token[Trail | None]
 
-    __slots__ = ("_span", "_token", "began", "code", "event", "id", "kind", "mark", "parent", "session_id", "user_id")
+    __slots__ = (
+        "_span",
+        "_token",
+        "began",
+        "code",
+        "event",
+        "id",
+        "kind",
+        "mark",
+        "parent",
+        "request_id",
+        "session_id",
+        "user_id",
+    )
 
     def __init__(self, kind: str, event: str, user_id: str = "", session_id: str = "", parent: str = "") -> None:
         self.kind, self.event, self.user_id, self.session_id, self.parent = kind, event, user_id, session_id, parent
         #: the error code of a refusal
         self.code = ""
+        #: a request's own id, which may be one that a proxy gave
+        self.request_id = ""
 
     def __enter__(self) -> Self:
         self.began = _clock()

@@ -4,14 +4,18 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 
 from classwaves import logs
 from classwaves.brake import KINDS, Brake
 from classwaves.trail import EVENT, REQUEST, Trail
+from classwaves.transport.gunicorn_log import Logger, write_failures
 
 
 class Lines(logging.Handler):
@@ -186,3 +190,37 @@ def test_an_application_keeps_its_own_logging() -> None:
     state_of(create_app({**TEST_KEYS, "CLASSWAVES_ARCHIVE_URL": "none"})).close()
     assert before == ([*root.handlers], root.level)
     assert not logging.getLogger("classwaves").handlers
+
+
+def test_what_a_greenlet_dies_of_is_a_line_without_its_arguments(caplog: pytest.LogCaptureFixture) -> None:
+    said = "what Ann has said"
+    hub = gevent.get_hub()
+    write_failures(hub)
+    try:
+        gevent.spawn(fail, said).join()
+    finally:
+        del hub.print_exception
+    (line,) = caplog.records
+    assert line.exc_info and line.exc_info[0] is ValueError
+    assert said not in logs.JsonFormatter().format(line)
+
+
+def test_the_access_log_tells_no_code_and_no_query() -> None:
+    logger = Logger.__new__(Logger)  # made by gunicorn, it takes over the logging of the process
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "RAW_URI": "/api/v1/sessions/ABC234/messages?token=secret",
+        "PATH_INFO": "/api/v1/sessions/ABC234/messages",
+        "QUERY_STRING": "token=secret",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_AUTHORIZATION": "Bearer secret",
+        "HTTP_COOKIE": "a=secret",
+        "HTTP_REFERER": "https://a.example/ABC234",
+    }
+    headers = [("Authorization", "Bearer secret"), ("Cookie", "a=secret"), ("Accept", "*/*")]
+    answer = SimpleNamespace(status="200 OK", headers=[], sent=1)
+    atoms = logger.atoms(answer, SimpleNamespace(headers=headers), environ, timedelta())
+    told = " ".join(str(value) for value in atoms.values())
+    assert "GET /api/v1/sessions/-/messages HTTP/1.1" in told
+    assert atoms["{accept}i"] == "*/*"
+    assert "secret" not in told and "ABC234" not in told

@@ -44,6 +44,13 @@ def test_a_proxy_chooses_it(trusting: FlaskClient, given: str) -> None:
     assert asked(trusting, "/nothing", X_Request_Id=given) == given
 
 
+def test_the_proxys_id_is_in_each_line(trusting: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.addFilter(AddTrail())
+    with caplog.at_level(logging.DEBUG, "classwaves"):
+        asked(trusting, X_Request_Id="9f6c1e4e-7c86-4c1c")
+    assert {line.__dict__["request_id"] for line in caplog.records} == {"9f6c1e4e-7c86-4c1c"}
+
+
 @pytest.mark.parametrize("given", ["", "short", "x" * 129, "a b c d e f", 'a"b"c"d"e"f', "été-été-été", "-leading"])
 def test_what_is_none_is_replaced(trusting: FlaskClient, given: str) -> None:
     made = asked(trusting, X_Request_Id=given.encode().decode("latin-1"))

@@ -32,7 +32,7 @@ def begin() -> None:
     at_work = Trail(REQUEST, request.endpoint or UNKNOWN, parent=parent)
     at_work.__enter__()
     g.classwaves_trail = at_work
-    g.classwaves_request_id = given or at_work.id
+    g.classwaves_request_id = at_work.request_id = given or at_work.id
 
 
 def end(error: BaseException | None = None) -> None:

@@ -5,12 +5,15 @@ Imports how lines look.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from gunicorn import glogging
 
 from .. import logs
+
+logger = logging.getLogger(__name__)
 
 #: What lets somebody in, or is a secret, and may be in an address.
 _CODES = re.compile(r"(/sessions/)[^/?#]+")
@@ -35,6 +38,18 @@ class Logger(glogging.Logger):  # type: ignore[misc] # gunicorn has no types
         found |= {"U": path, "q": "", "f": "-"}
         found["r"] = f"{environ['REQUEST_METHOD']} {path} {environ['SERVER_PROTOCOL']}"
         return {name: value for name, value in found.items() if not _is_kept(name)}
+
+
+def write_failures(hub: Any) -> None:
+    """Write down what a greenlet dies of: gevent would print it, with what its function was called with.
+
+    :param hub: gevent's, of this thread.
+    """
+
+    def print_exception(context: Any, kind: Any, error: Any, trace: Any) -> None:
+        logger.error("a greenlet failed", exc_info=(kind, error, trace))
+
+    hub.print_exception = print_exception
 
 
 def _is_kept(name: str) -> bool:

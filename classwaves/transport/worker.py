@@ -31,6 +31,7 @@ from ..tally import EARLY, add
 from . import HAND_OVER_KEY, UPGRADE_KEY, beat
 from .door import Door, Gone
 from .drain import DRAINS, STARTS
+from .gunicorn_log import write_failures
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
 
 logger = logging.getLogger(__name__)
@@ -319,6 +320,7 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         super().init_process()
 
     def load_wsgi(self) -> None:
+        write_failures(gevent.get_hub())
         super().load_wsgi()
         # thousands of connections are thousands of objects that live long, and messages make none that need the
         # collector: looking at all of them again and again would be a fifth of the work
