@@ -27,6 +27,7 @@ from .health import Health
 from .hub import Hub
 from .limits import RateLimits
 from .metrics import Metrics
+from .monitor import open_monitor
 from .namespace import ClassroomNamespace
 from .orders import Orders
 from .origins import Origins
@@ -155,6 +156,8 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings, limits)  # type: ignore[method-assign]
         metrics, health = Metrics(self._workers(tally, socketio.server.eio)), Health(hub, settings)
+        if settings.monitor:
+            open_monitor(app, socketio, hub, tokens, limits, namespace.authenticate)
         return State(
             settings,
             store,

@@ -70,7 +70,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         address = str(environ.get("REMOTE_ADDR", ""))
         try:
             with self._app.app_context():
-                principal = self._authenticate(environ, auth, address)
+                principal = self.authenticate(environ, auth, address)
         except ClassWavesError as error:
             if error.code in REFUSALS:
                 add(self.hub.tally.auth_failures, (error.code, "connect"))
@@ -95,7 +95,11 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
         if connection := self.connections.get(sid):
             self.hub.watch.admit(connection)
 
-    def _authenticate(self, environ: dict[str, Any], auth: Any, address: str) -> Principal:
+    def authenticate(self, environ: dict[str, Any], auth: Any, address: str) -> Principal:
+        """Who the token of a handshake speaks for, who then has one more connection.
+
+        :raises ClassWavesError: nobody, or not now.
+        """
         given = auth.get("token") if isinstance(auth, dict) else None
         token = given or bearer(environ.get("HTTP_AUTHORIZATION"))
         # whoever is refused may show another token on the same connection, each of which is checked

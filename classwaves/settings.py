@@ -280,6 +280,11 @@ class Settings(TokenSettings, RateSettings):
         readers.positive(float),
         "/healthz says `blocked` if the loop stood still so long",
     )
+    monitor: bool = setting("CLASSWAVES_MONITOR", True, readers.flag, "/monitor, where admins see all workers")
+    monitor_seconds: float = setting(
+        "CLASSWAVES_MONITOR_SECONDS", 2.0, readers.positive(float), "how often it shows new numbers"
+    )
+
     archive_url: str = setting(
         "CLASSWAVES_ARCHIVE_URL",
         "",

@@ -46,11 +46,12 @@ logging.getLogger("socketio.server").addFilter(_says_nothing_of_clients)
 class SocketIOEmitter:
     """The sockets of this worker, as a live session reaches them: never by way of the message queue."""
 
-    def __init__(self, sio: SocketIO) -> None:
+    def __init__(self, sio: SocketIO, namespace: str = "/") -> None:
         self._sio = sio
+        self._namespace = namespace
 
     def emit(self, event: str, payload: dict[str, Any], to: str | list[str], skip: Sequence[str] = ()) -> None:
-        LiveManager.emit(self._sio.server.manager, event, payload, "/", to, skip)
+        LiveManager.emit(self._sio.server.manager, event, payload, self._namespace, to, skip)
 
     def let_next(self, eio_sid: str) -> None:
         connection = self._sio.server.eio.sockets.get(eio_sid)
@@ -59,20 +60,20 @@ class SocketIOEmitter:
 
     def request(self, sid: str) -> Request | None:
         """The handshake's request, made for whoever asks; ``None`` when the socket has ended."""
-        environ = self._sio.server.get_environ(sid, namespace="/")
+        environ = self._sio.server.get_environ(sid, namespace=self._namespace)
         return environ["flask.app"].request_class(environ) if environ else None
 
     def enter(self, sid: str, room: str) -> None:
         if self._is_here(sid):
-            self._sio.server.enter_room(sid, room, namespace="/")
+            self._sio.server.enter_room(sid, room, namespace=self._namespace)
 
     def leave(self, sid: str, room: str) -> None:
         if self._is_here(sid):
-            self._sio.server.leave_room(sid, room, namespace="/")
+            self._sio.server.leave_room(sid, room, namespace=self._namespace)
 
     def _is_here(self, sid: str) -> bool:
         # one that has ended is in no room; python-socketio would look for it on other workers, and wait for Redis
-        return bool(self._sio.server.manager.is_connected(sid, "/"))
+        return bool(self._sio.server.manager.is_connected(sid, self._namespace))
 
 
 def make_socketio(app: Flask, settings: Settings, origins: Origins, tally: Tally) -> SocketIO:
