@@ -26,6 +26,7 @@ def limits(settings: Settings) -> dict[str, Any]:
         "maxFileChunkBytes": CHUNK if shares else 0,
         "fileTypes": list(settings.file_types),
         "eventRates": rates(settings, settings.event_rate),
+        "singleEventRates": {name: rates(settings, text) for name, text in settings.own_rates.items()},
         "fileChunkRates": rates(settings, settings.chunk_rate),
         "signalRates": rates(settings, settings.signal_rate),
     }

@@ -43,6 +43,7 @@ def app(make_app: AppFactory) -> Flask:
 
 def test_a_client_is_told_who_it_is_and_what_it_may_send(make_app: AppFactory) -> None:
     limits = {"MAX_MESSAGE_LENGTH": 77, "MAX_EVENT_BYTES": 7000, "EVENT_RATE": "3/second;10/minute", "FILES": "none"}
+    limits["EVENT_RATES"] = "raiseHand=1/2second"
     settings = {f"CLASSWAVES_{name}": value for name, value in limits.items()}
     app = make_app(CLASSWAVES_RATELIMIT_ENABLED=True, **settings)
     token = sign_in(app, "Ada", "teacher").access
@@ -52,6 +53,7 @@ def test_a_client_is_told_who_it_is_and_what_it_may_send(make_app: AppFactory) -
     assert ready == {"userId": "ada", "role": "teacher", "expiresAt": end_of(token)}
     assert (told["maxMessageLength"], told["maxEventBytes"], told["maxFileBytes"]) == (77, 7000, 0)
     assert told["eventRates"] == [{"count": 3, "seconds": 1}, {"count": 10, "seconds": 60}]
+    assert told["singleEventRates"]["raiseHand"] == [{"count": 1, "seconds": 2}]
 
 
 def test_without_rate_limits_none_are_told(app: Flask) -> None:
