@@ -52,17 +52,16 @@ def uses() -> dict[str, Use]:
 def _of_module(name: str) -> Iterator[tuple[str, Use]]:
     module = importlib.import_module(f"classwaves.{name}".rstrip("."))
     for node in ast.walk(ast.parse(MODULES[name].read_text())):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in WAYS:
+        called = node.func if isinstance(node, ast.Call) else node  # a method may also be handed on
+        if not isinstance(called, ast.Attribute) or called.attr not in WAYS or not isinstance(called.value, ast.Name):
             continue
-        whose = node.func.value
-        if not isinstance(whose, ast.Name):
-            continue
-        if whose.id in ("re", "regex"):
+        whose = called.value.id
+        if isinstance(compiled := getattr(module, whose, None), PATTERNS):
+            yield f"{whose}.{called.attr}", (compiled, called.attr)
+        elif whose in ("re", "regex") and isinstance(node, ast.Call):
             pattern = node.args[0]
-            assert isinstance(pattern, ast.Constant), f"{name}: give the pattern of re.{node.func.attr} a name"
-            yield f"{ascii(pattern.value)}.{node.func.attr}", (re.compile(pattern.value), node.func.attr)
-        elif isinstance(compiled := getattr(module, whose.id, None), PATTERNS):
-            yield f"{whose.id}.{node.func.attr}", (compiled, node.func.attr)
+            assert isinstance(pattern, ast.Constant), f"{name}: give the pattern of re.{called.attr} a name"
+            yield f"{ascii(pattern.value)}.{called.attr}", (re.compile(pattern.value), called.attr)
 
 
 USES = uses()
