@@ -14,6 +14,7 @@ from flask_smorest import Blueprint
 from ..errors import ClassWavesError
 from ..files import session_of, shared
 from ..state import current_state
+from ..tally import Tally
 from . import common
 from .common import authenticated, documented, make_blueprint
 from .sessions import readable_id
@@ -83,15 +84,16 @@ def _part(size: int, etag: str) -> tuple[int, int] | None:
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The chunks, of which the first is read now: what goes wrong at once is an error, and not half a file."""
     first = next(chunks, b"")
-    return itertools.chain([first], _rest(chunks))
+    return itertools.chain([first], _rest(chunks, current_state().tally))
 
 
-def _rest(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _rest(chunks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
     """Where not all can be sent, the connection ends, as if the client had gone: so nobody takes it for the whole."""
     try:
         yield from chunks
     except ClassWavesError as error:
         logger.info("a download was broken off: %s", error.code)
+        tally.refuse("download broken off")
         raise ConnectionResetError(errno.ECONNRESET, error.code) from None
 
 
