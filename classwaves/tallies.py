@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: The environment variable in which gunicorn's master names the folder.
 FOLDER = "CLASSWAVES_METRICS_DIR"
 #: How the names of folders begin, and how old those are that nobody uses any more, in seconds.
-START, LEFT = "cw-numbers-", 3600.0
+START, LEFT = "cw-numbers-", 600.0
 #: What is there at a moment, and not counted; the last ones are not added up, but the most of them counts.
 GAUGES = frozenset(
     ("connections", "outbox_bytes", "sessions", "members", "archive_backlog", "workers", "draining", "loop_lag_now")
