@@ -303,6 +303,8 @@ class Stage:
         for status, step in (("paused", "pause"), ("ended", "end")):
             if self.situation.status == status:
                 self._classroom.step(step)
+        if self.situation.status == "ended":  # who waits is told so by the scheduler
+            eventually(lambda: not self.state()["waiting"], what="the end of the wait")
 
     def _do(self, event: str, **body: Any) -> dict[str, Any]:
         return self._ask(event, sessionCode=self._code, **body)
