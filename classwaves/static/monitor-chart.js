@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 8, right: 12, bottom: 22, left: 46 };
 const HEIGHT = 170;
 const DASHES = ["", "7 4", "2 4", "10 3 2 3"];
-const ROW_SECONDS = 10; // how far apart the rows of the table are
+const ROW_SECONDS = 10; // what a row of the table is about, and for how long a value counts as that of now
 
 export function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
@@ -62,7 +62,7 @@ export class Chart {
     const heads = ["Time", ...series.map((one) => one.label)];
     this.rows = element("tbody");
     const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col", textContent: text })));
-    const caption = element("caption", { textContent: `${title}, ${unit}` });
+    const caption = element("caption", { textContent: `${title}, ${unit}: the most in ${ROW_SECONDS} s` });
     const table = element("table", {}, caption, element("thead", {}, head), this.rows);
     const region = element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: `${title} as a table` }, table);
     this.details = element("details", {}, element("summary", { textContent: `${title} as a table` }), region);
@@ -80,12 +80,17 @@ export class Chart {
   // points: [{time in milliseconds, values: {key: number or null}}], the oldest first; seconds: how many are shown
   show(points, seconds, gap) {
     Object.assign(this, { points, seconds, gap });
-    const newest = points.at(-1);
     this.series.forEach((one, index) => {
-      this.values[index].textContent = this.say(newest?.values[one.key]);
+      this.values[index].textContent = this.say(this.now(one.key));
     });
     this.draw();
     this.fillTable();
+  }
+
+  // The newest value; of what only some pictures have, one that is not older than a row.
+  now(key) {
+    const since = (this.points.at(-1)?.time ?? 0) - ROW_SECONDS * 1000;
+    return this.points.findLast((point) => typeof point.values[key] === "number" && point.time >= since)?.values[key];
   }
 
   say(value) {
@@ -130,7 +135,7 @@ export class Chart {
   inWords() {
     const parts = this.series.map((one) => {
       const values = this.points.map((point) => point.values[one.key]).filter((value) => typeof value === "number");
-      const now = this.say(this.points.at(-1).values[one.key]);
+      const now = this.say(this.now(one.key));
       return `${one.label} now ${now}, at most ${this.say(values.length ? Math.max(...values) : null)}`;
     });
     return `${this.title}, ${this.unit}, the last ${Math.round(this.seconds / 60)} minutes: ${parts.join("; ")}`;
@@ -138,12 +143,18 @@ export class Chart {
 
   fillTable() {
     if (!this.details.open) return;
-    const rows = new Map(); // the newest point of each ten seconds
-    for (const point of this.points) rows.set(Math.floor(point.time / 1000 / ROW_SECONDS), point);
-    const made = [...rows.values()].reverse().map((point) => {
-      const time = element("th", { scope: "row", textContent: new Date(point.time).toLocaleTimeString("en-GB") });
-      const cells = this.series.map((one) => element("td", { textContent: this.say(point.values[one.key]) }));
-      return element("tr", {}, time, ...cells);
+    const rows = new Map(); // ten seconds -> their points
+    for (const point of this.points) {
+      const row = Math.floor(point.time / 1000 / ROW_SECONDS);
+      rows.set(row, [...(rows.get(row) ?? []), point]);
+    }
+    const made = [...rows.entries()].reverse().map(([row, points]) => {
+      const clock = new Date(row * ROW_SECONDS * 1000).toLocaleTimeString("en-GB");
+      const cells = this.series.map((one) => {
+        const values = points.map((point) => point.values[one.key]).filter((value) => typeof value === "number");
+        return element("td", { textContent: this.say(values.length ? Math.max(...values) : null) });
+      });
+      return element("tr", {}, element("th", { scope: "row", textContent: clock }), ...cells);
     });
     this.rows.replaceChildren(...made);
   }

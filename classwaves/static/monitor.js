@@ -71,7 +71,7 @@ const TILES = {
   Sessions: (p) => whole.format(p.totals.sessions),
   "Events in, per second": (p) => orNone(p.rates.eventsIn),
   "Errors, per second": (p) => orNone(p.rates.errors),
-  "Feed lag, 99 %, at most": (p) => (p.lags.feedP99 === null ? "–" : `${number(inMs(p.lags.feedP99))} ms`),
+  "Worst loop lag of 10 s": (p) => (p.lags.loop === null ? "–" : `${number(inMs(p.lags.loop))} ms`),
   "Bytes waiting for slow clients": (p) => number(p.totals.outboxBytes),
   Workers: (p) => {
     const running = p.workers.filter((worker) => worker.state === "running").length;
@@ -116,7 +116,7 @@ function bar(value, most) {
 }
 
 function withBar(value, most) {
-  return element("span", { className: "measured" }, bar(value, most), element("span", { textContent: number(value) }));
+  return element("span", { className: "measured" }, element("span", { textContent: number(value) }), bar(value, most));
 }
 
 function draw() {
@@ -125,12 +125,14 @@ function draw() {
   Object.values(TILES).forEach((of, index) => {
     tiles[index].textContent = of(picture);
   });
+  const known = (pictures.at(-1).time - pictures[0].time) / 1000;
+  const shown = Math.min(WINDOW, Math.max(60, Math.ceil(known / 60) * 60));
   CHARTS.forEach(({ series }, index) => {
     const points = pictures.map(({ time, picture: one }) => ({
       time,
       values: Object.fromEntries(series.map(({ key, of }) => [key, of(one)])),
     }));
-    charts[index].show(points, WINDOW, 3000 * picture.periodSeconds + 1000);
+    charts[index].show(points, shown, 3000 * picture.periodSeconds + 1000);
   });
   drawWorkers(picture);
   drawSessions(picture);
