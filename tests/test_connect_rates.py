@@ -37,6 +37,36 @@ def test_handshakes_have_a_limit_by_address(make_app: AppFactory) -> None:
     assert told(room, HANDSHAKE, HOME).status_code == 200
 
 
+def test_a_page_that_is_welcome_may_read_why_it_was_refused(make_app: AppFactory) -> None:
+    room = limited(make_app, HANDSHAKE_RATE="1/minute", ORIGINS="https://shop.example")
+    assert told(room, HANDSHAKE).status_code == 200
+    answers = [
+        room.app.test_client().get(HANDSHAKE, headers={"Origin": origin}, environ_overrides={"REMOTE_ADDR": SCHOOL})
+        for origin in ("https://shop.example", "https://evil.example")
+    ]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    welcome, stranger = (answer.headers for answer in answers)
+    assert welcome["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "Retry-After" in welcome["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in stranger
+
+
+def test_asking_whether_one_may_ask_is_no_handshake(make_app: AppFactory) -> None:
+    """A page of another origin that sends a header of its own makes its browser ask first, each time."""
+    room = limited(make_app, HANDSHAKE_RATE="2/minute", ORIGINS="https://shop.example")
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    for _ in range(4):
+        answer = room.app.test_client().options(HANDSHAKE, headers=asked, environ_overrides={"REMOTE_ADDR": SCHOOL})
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert [told(room, HANDSHAKE).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_connection_without_a_name_is_a_new_one(make_app: AppFactory) -> None:
+    room = limited(make_app, HANDSHAKE_RATE="1/minute")
+    assert [told(room, f"{HANDSHAKE}&sid=").status_code for _ in range(2)][1] == 429
+
+
 def test_connections_that_are_made_up_have_a_limit_by_address(make_app: AppFactory) -> None:
     """Each may cost a look at all workers. Who has a connection goes on."""
     room = limited(make_app, HANDSHAKE_RATE="3/minute")

@@ -25,7 +25,7 @@ WSGI = Callable[..., Iterable[bytes]]
 
 PATH = "/socket.io/"
 _JSONP = re.compile(r"(?:^|&)j=")
-_SID = re.compile(r"(?:^|&)sid=([^&]*)")
+_SID = re.compile(r"(?:^|&)sid=([^&]+)")
 
 
 class HandshakeGate:
@@ -45,6 +45,10 @@ class HandshakeGate:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith(PATH):
             return self._app(environ, start_response)
+        if (
+            environ["REQUEST_METHOD"] == "OPTIONS"
+        ):  # a browser asks whether it may ask: Engine.IO says so, and does nothing
+            return self._app(environ, start_response)
         if _is_foreign(environ):
             return _answer(start_response, 400, {"code": 3, "message": "Bad request"})
         sid = _SID.search(environ.get("QUERY_STRING", ""))
@@ -54,7 +58,7 @@ class HandshakeGate:
             elif sid[1] not in self._sio.server.eio.sockets:
                 start_response = self._watched(environ, start_response)
         except ClassWavesError as error:
-            return _refuse(start_response, error)
+            return _refuse(start_response, error, self._readable(environ))
         return self._app(environ, start_response)
 
     def _check_handshake(self, environ: dict[str, Any]) -> None:
@@ -79,6 +83,13 @@ class HandshakeGate:
 
         return start
 
+    def _readable(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
+        """The headers by which a page that may use this server may read a refusal; others get none."""
+        headers: list[tuple[str, str]] = self._sio.server.eio._cors_headers(environ)
+        if any(name == "Access-Control-Allow-Origin" for name, _ in headers):
+            headers.append(("Access-Control-Expose-Headers", "Retry-After"))
+        return headers
+
     def _full(self) -> bool:
         sockets = self._sio.server.eio.sockets
         # python-engineio keeps closed ones for a while
@@ -94,9 +105,11 @@ def _is_foreign(environ: dict[str, Any]) -> bool:
     return (elsewhere and "HTTP_ORIGIN" not in environ) or bool(_JSONP.search(environ.get("QUERY_STRING", "")))
 
 
-def _refuse(start_response: Callable[..., Any], error: ClassWavesError) -> Iterable[bytes]:
+def _refuse(
+    start_response: Callable[..., Any], error: ClassWavesError, headers: list[tuple[str, str]]
+) -> Iterable[bytes]:
     seconds = str(math.ceil((error.retry_after_ms or 0) / 1000))
-    return _answer(start_response, error.spec.status, {"error": error.to_dict()}, ("Retry-After", seconds))
+    return _answer(start_response, error.spec.status, {"error": error.to_dict()}, ("Retry-After", seconds), *headers)
 
 
 def _answer(start_response: Callable[..., Any], status: int, body: Any, *more: tuple[str, str]) -> Iterable[bytes]:
