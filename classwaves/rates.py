@@ -17,6 +17,7 @@ EVENT_RATES = {
     "assignGroups": "2/second",
     "fetchHistory": "10/second",
     "fetchTranscript": "10/second",
+    "joinSession": "20/second;120/minute",
     "raiseHand": "5/second;60/minute",
     "syncSession": "5/second",
 }

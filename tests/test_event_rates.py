@@ -46,6 +46,16 @@ def test_some_have_one_unless_told_otherwise(make_app: AppFactory) -> None:
     assert raised(opened(make_app, EVENT_RATES="raiseHand=100/second")) == [True] * 8
 
 
+def test_joining_again_and_again_has_one_too(make_app: AppFactory) -> None:
+    """Each is told the whole session, or as much of what was missed as `syncSession` tells."""
+    room = opened(make_app, EVENT_RATE="10000/second")
+    ada = room.joined("Ada")
+    codes = [ada.ask("joinSession", room.code).get("error", {}).get("code") for _ in range(120)]
+    assert set(codes[:19]) == {None}, "tabs that come back together"
+    assert "RATE_LIMIT" in codes
+    assert room.joined("Ben").connected
+
+
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
