@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
-from marshmallow import ValidationError
-
 from .errors import ClassWavesError, StaleFence
 from .events import stored
 from .features.chat import check_text, system_message
 from .features.groups import all_groups
 from .live import folded
 from .models import Draft, new_id, normalize_code
-from .payloads import JsonObject, Text, identifier, user_identifier
+from .payloads import Text, identifier, user_identifier
+from .published import TAKEN as TAKEN
+from .published import check_audience, check_name, checked, payload, valid
 from .replica import FOLD_VERSION
 from .settings import Settings
 from .store import Store, open_store
@@ -31,27 +31,6 @@ from .trail import PUBLISH, about, part_of, run_step
 logger = logging.getLogger(__name__)
 
 TRIES = 5
-
-#: The events that clients take for the classroom's own, also of what is to come, and what Socket.IO clients use
-#: themselves. Published, they would be folded into the replicas or look like what they are not.
-_TAKEN = """
-    sessionCreated sessionChanged sessionStatusChanged sessionEnded sessionModeChanged sessionJoined sessionLeft
-    participantChanged participantMuted participantRemoved presenceUpdated
-    joinRequested joinWithdrawn participantAdmitted
-    messageReceived messageDeleted reactionUpdated typingUpdated readReceiptUpdated
-    groupUpdate activityUpdate activityResponse activityProgress handStatusChanged
-    transcriptionUpdate transcriptionStatus fileShared fileRemoved signalReceived
-    error connectionReady authExpiring reconnectAdvised
-    connect connect_error disconnect disconnecting newListener removeListener *
-"""
-TAKEN = frozenset(_TAKEN.split())
-
-#: What delivery adds to a payload.
-ADDED = ("sessionCode", "seq", "timestamp")
-
-#: The audiences of a published event; with those of the second line it has members.
-AUDIENCES = ("all", "staff")
-NAMED = ("user", "group")
 
 _DEFAULTS = Settings()
 
@@ -105,12 +84,12 @@ class Publishes:
         :raises ClassWavesError: ``INVALID_PAYLOAD``, ``PAYLOAD_TOO_LARGE``, ``SESSION_NOT_FOUND``, ``SESSION_ENDED``;
             ``SERVICE_UNAVAILABLE``: it is not known to be stored, so repeat it with the same key.
         """
-        _check_name(event)
-        _check_audience(audience, members)
+        check_name(event)
+        check_audience(audience, members)
         if author:
-            _checked(user_identifier(), author, "author")
+            checked(user_identifier(), author, "author")
         with part_of(PUBLISH, event):
-            draft = Draft(event, _payload(data), author, audience, tuple(members))
+            draft = Draft(event, payload(data), author, audience, tuple(members))
             return self._append(session_code, draft, key)
 
     def say(
@@ -123,10 +102,10 @@ class Publishes:
         :raises ValueError: not a key.
         :raises ClassWavesError: what :meth:`publish` raises; ``GROUP_NOT_FOUND``.
         """
-        _valid(Text(), text, "message")
+        valid(Text(), text, "message")
         check_text(text, self._outlet().max_message_length)
         if group_id is not None:
-            _valid(identifier(), group_id, "groupId")
+            valid(identifier(), group_id, "groupId")
         audience = "all" if group_id is None else "group"
         with part_of(PUBLISH, "messageReceived"):
             draft = Draft("messageReceived", system_message(text, group_id), audience=audience, id_field="messageId")
@@ -134,7 +113,7 @@ class Publishes:
 
     def _append(self, session_code: str, draft: Draft, key: str | None) -> dict[str, Any]:
         if key is not None:
-            _checked(identifier(), key, "key")
+            checked(identifier(), key, "key")
         store, max_bytes, _ = self._outlet()
         if len(encode_draft(replace(draft, trace=""))) > max_bytes:
             raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": max_bytes})
@@ -258,45 +237,3 @@ class Publisher(Publishes):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _check_name(event: str) -> None:
-    _checked(identifier(), event, "event")
-    if event in TAKEN:
-        raise ValueError(f"{event} is an event of the classroom or of Socket.IO itself; choose another name, or say()")
-
-
-def _check_audience(audience: str, members: Sequence[str]) -> None:
-    if audience not in AUDIENCES + NAMED:
-        raise ValueError(f"audience={audience!r} is none of {', '.join(AUDIENCES + NAMED)}")
-    if isinstance(members, str):
-        raise ValueError("members is a list of user ids, and not one of them")
-    for user_id in members:
-        _checked(user_identifier(), user_id, "members")
-    if bool(members) and audience not in NAMED:
-        raise ValueError(f"members are given, but audience={audience!r} is not for them alone; say user or group")
-    if not members and audience == "user":
-        raise ValueError("audience='user' needs members")
-
-
-def _payload(data: Any) -> dict[str, Any]:
-    payload: dict[str, Any] = _valid(JsonObject(), dict(data) if isinstance(data, Mapping) else data, "data")
-    if added := [name for name in ADDED if name in payload]:
-        raise ClassWavesError("INVALID_PAYLOAD", details={name: ["Added by delivery."] for name in added})
-    return payload
-
-
-def _valid(field: Any, value: Any, name: str) -> Any:
-    """What a field makes of a value. :raises ClassWavesError: ``INVALID_PAYLOAD``."""
-    try:
-        return field.deserialize(value)
-    except ValidationError as error:
-        raise ClassWavesError("INVALID_PAYLOAD", details={name: error.messages}) from None
-
-
-def _checked(field: Any, value: Any, name: str) -> None:
-    """Refuse an argument that a program got wrong. :raises ValueError: the field does not take it."""
-    try:
-        field.deserialize(value)
-    except ValidationError as error:
-        raise ValueError(f"{name}={value!r}: {' '.join(error.messages)}") from None
