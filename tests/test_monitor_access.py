@@ -160,6 +160,12 @@ def test_a_session_is_shown_by_code_and_size_without_names(app: Flask) -> None:
     assert "hello" not in str(picture) and "Teacher" not in str(picture)
 
 
+def test_reports_of_another_version_are_left_alone(app: Flask) -> None:
+    state_of(app).store.post("newer", {"form": 999}, 60)
+    picture = Watcher(app, sign_in(app, "Root", "admin").access).pictures()[-1]
+    assert [worker["worker"] for worker in picture["workers"]] == [state_of(app).hub.worker]
+
+
 def test_nobody_posts_when_nobody_watches(app: Flask) -> None:
     store = state_of(app).store
     open_classroom(app).teacher()

@@ -24,7 +24,12 @@ pytestmark = pytest.mark.xdist_group("browser")
 ADMIN = "Root"
 PHONE = ViewportSize(width=390, height=844)
 DESK = ViewportSize(width=1280, height=800)
-QUICK = {"CLASSWAVES_MONITOR_SECONDS": "0.25", "CLASSWAVES_LEASE": "2", "CLASSWAVES_RENEW": "0.5"}
+QUICK = {
+    "CLASSWAVES_MONITOR_SECONDS": "0.25",
+    "CLASSWAVES_LEASE": "2",
+    "CLASSWAVES_RENEW": "0.5",
+    "CLASSWAVES_REDIS_TIMEOUT": "0.5",
+}
 
 # The texts that are hard to read: what is below 4.5 to 1 (WCAG 2.2, 1.4.3), or 3 to 1 if it is large.
 CONTRASTS = """() => {
@@ -173,6 +178,20 @@ def test_a_killed_worker_is_shown_as_gone_and_then_no_more(browser: Browser, sch
     monitor.is_live()
     assert not [fault for fault in monitor.faults if not AWAY.search(fault)]
     monitor.close()
+
+
+def test_without_redis_it_says_so_and_goes_on(monitor: Monitor, school: School, redis_process: RedisServer) -> None:
+    monitor.log_in(ADMIN)
+    monitor.is_live()
+    expect(monitor.at("#store")).to_be_hidden()
+    redis_process.pause()
+    try:
+        expect(monitor.at("#store")).to_be_visible(timeout=15_000)
+        expect(monitor.at("#workers tbody tr")).to_have_count(1)
+    finally:
+        redis_process.resume()
+    expect(monitor.at("#store")).to_be_hidden(timeout=15_000)
+    expect(monitor.at("#workers tbody tr")).to_have_count(2, timeout=15_000)
 
 
 def test_it_can_be_read_on_a_phone_and_a_desk_by_day_and_by_night(monitor: Monitor) -> None:

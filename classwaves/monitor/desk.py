@@ -21,6 +21,8 @@ from .picture import Pictures
 
 #: The word to all workers that somebody watches.
 WATCHED = "watched"
+#: Which keys a report has. While servers are replaced by those of another version, both leave the other's alone.
+FORM = 1
 #: After how many turns without a word a worker is shown as silent.
 MISSED = 3
 #: How long the first picture waits for the answers of other workers, in seconds.
@@ -93,7 +95,7 @@ class Desk:
             self._ask()
         except StoreUnavailable:
             return [Posting(self._hub.worker, 0.0, self._report())], False
-        return postings, True
+        return [posting for posting in postings if posting.report.get("form") == FORM], True
 
     def _check_watchers(self, reachable: bool) -> None:
         """Who watches only listens, so nothing but this finds out that they may no longer."""
@@ -138,7 +140,7 @@ class Desk:
         self._hub.store.post(name, self._report(), self._silent + self._hub.settings.lease)
 
     def _report(self) -> dict[str, Any]:
-        return {"host": socket.gethostname(), **self._hub.tally.snapshot()}
+        return {"form": FORM, "host": socket.gethostname(), **self._hub.tally.snapshot()}
 
     # see :class:`classwaves.transport.beat.Listener`
 
