@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import rest, tracing
 from .archive import open_archive
@@ -32,6 +31,7 @@ from .namespace import ClassroomNamespace
 from .orders import Orders
 from .origins import Origins
 from .pipeline import Pipeline
+from .proxies import Proxies
 from .publisher import Outlet, Publishes
 from .samples import Samples
 from .settings import Settings, SettingsError
@@ -98,8 +98,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         app.extensions["classwaves"] = self._build(app, settings)
         rest.register(app, settings)
         if settings.trusted_proxies:  # outside Socket.IO, which needs the client's address and origin too
-            hops = settings.trusted_proxies
-            app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+            app.wsgi_app = Proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
 
     def join_guard(self, guard: Guard) -> Guard:
         """Have a function asked before anybody joins; as a decorator, before or after :meth:`init_app`.

@@ -26,7 +26,7 @@ LAYERS = [
     "demo_keys rates token_settings",
     "settings",
     "erasure gate",
-    "origins limits scheduler replica ring throttle captions payloads",
+    "origins proxies limits scheduler replica ring throttle captions payloads",
     "published",
     "store.base_logins store.acts store.board store.looks",
     "store.base",

@@ -1,6 +1,7 @@
 """Where a request is from, behind so many proxies: what each adds to ``X-Forwarded-For`` is believed, and no more."""
 
 import pytest
+from flask import request
 
 from classwaves.rest.common import address
 from tests.support.apps import AppFactory
@@ -24,6 +25,9 @@ DIRECT, CLIENT, PROXY = "127.0.0.1", "198.51.100.7", "203.0.113.9"
         (1, f"::ffff:{CLIENT}", CLIENT),
         (1, "[2001:db8:1:2::3]:4711", "2001:db8:1:2::/64"),
         (1, "2001:db8:1:2:a:b:c:d", "2001:db8:1:2::/64"),
+        (1, f'"6.6.6.6, {CLIENT}', CLIENT),
+        (1, f'6.6.6.6", "7.7.7.7, {CLIENT}', CLIENT),
+        (2, f'"6.6.6.6, {CLIENT}, {PROXY}', CLIENT),
         (1, "unknown", "unknown"),
         (1, "x" * 5000, "x" * 64),
     ],
@@ -41,3 +45,10 @@ def test_no_other_field_is_believed(make_app: AppFactory, field: str) -> None:
     app.add_url_rule("/where", "where", address)
     headers = {field: f"for={CLIENT}" if field == "Forwarded" else CLIENT}
     assert app.test_client().get("/where", headers=headers).get_data(as_text=True) == DIRECT
+
+
+def test_a_quote_hides_nothing_of_what_a_proxy_says(make_app: AppFactory) -> None:
+    app = make_app(CLASSWAVES_TRUSTED_PROXIES=1)
+    app.add_url_rule("/where", "where", lambda: request.host_url)
+    said = {"X-Forwarded-Proto": '"http, https', "X-Forwarded-Host": '"evil.example, class.example'}
+    assert app.test_client().get("/where", headers=said).get_data(as_text=True) == "https://class.example/"
