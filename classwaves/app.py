@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from . import demo
 from .extension import ClassWaves
+from .headers import guard
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -22,4 +23,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     ClassWaves(app)
     if app.extensions["classwaves"].settings.demo:
         demo.register(app)
+
+    @app.after_request
+    def guard_misses(response: Response) -> Response:
+        """Flask's own pages, for paths and methods that there are not; routes that somebody adds stay as they are."""
+        if request.routing_exception is None or "Content-Security-Policy" in response.headers:
+            return response
+        return guard(response)
+
     return app

@@ -49,6 +49,14 @@ def test_all_data_is_guarded_whatever_the_answer(app: Flask, paths: list[str]) -
             assert len(said.getlist("X-Content-Type-Options")) == 1, path
 
 
+def test_pages_of_what_there_is_not_are_guarded_too(app: Flask) -> None:
+    client = app.test_client()
+    for answer in (client.get("/nothing"), client.get("/monitor/static/"), client.post("/healthz")):
+        assert answer.status_code in (404, 405)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "'none'" in answer.headers["Content-Security-Policy"]
+
+
 def test_a_refused_handshake_is_guarded_too(app: Flask) -> None:
     answer = get(app, HANDSHAKE, **{"Sec-Fetch-Site": "cross-site"})
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
