@@ -73,9 +73,11 @@ class Audit:
         target: str = "",
         details: Mapping[str, Any] | None = None,
         via: str = "",
+        once: str = "",
     ) -> None:
         """Write an act down, which has happened. If the store is away by now, the log has it instead.
 
+        :param once: what it is known by, if it may be told more than once.
         :raises KeyError: ``what`` is not in :data:`ACTS`.
         """
         ACTS[what]
@@ -84,7 +86,7 @@ class Audit:
         by = via or (_VIA.get(now.kind, "app") if now else "app")
         act = Act(what, who, by, session, code, target, now.id if now else "", details or {})
         try:
-            self._store.note_act(act, self._seconds)
+            self._store.note_act(act, self._seconds, once)
         except StoreUnavailable:
             logger.error("the store is away, and the audit stream lacks this: %s", act.text())
 

@@ -143,10 +143,9 @@ class Pipeline:
                 context.note_fences()
                 check(context)
                 try:
-                    known = context.live.replica.seq
                     answer = run_step("classwaves.handler", context.event.handler, context, data)
                     if context.event.audits:
-                        self._audit(context, data, answer or {}, known)
+                        self._audit(context, data, answer or {})
                     return answer
                 except StaleFence:
                     self._hub.tally.conflicts += 1
@@ -155,12 +154,16 @@ class Pipeline:
                     context.live.catch_up()
         raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 
-    def _audit(self, context: Context, data: dict[str, Any], answer: dict[str, Any], known: int) -> None:
-        """Have the audit stream know what staff have done; not of what changed nothing, or was only repeated."""
-        if context.is_staff and answer.get("seq", 0) > known:
+    def _audit(self, context: Context, data: dict[str, Any], answer: dict[str, Any]) -> None:
+        """Have the audit stream know what staff have done, and not of what changed nothing.
+
+        What is repeated was done before, and may not have been told: the first answer was lost, or is another worker's.
+        So it is told once more, by the place that it has in the log.
+        """
+        if context.is_staff and "seq" in answer:
             who, (target, details) = context.principal.user_id, of_event(data, answer)
-            record = context.live.record
-            self._hub.audit.note(context.event.audits, who, record=record, target=target, details=details)
+            record, place = context.live.record, f"{context.live.id}:{context.live.replica.epoch}:{answer['seq']}"
+            self._hub.audit.note(context.event.audits, who, record=record, target=target, details=details, once=place)
 
     @contextmanager
     def _turn(self, live: LiveSession) -> Iterator[None]:

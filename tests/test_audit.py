@@ -37,6 +37,12 @@ def test_acts_come_back_in_order(store: Store) -> None:
     assert abs(oldest[0].time - store.now()) < 60_000
 
 
+def test_an_act_with_a_name_is_written_down_once(store: Store) -> None:
+    for who, once in [("a", "x"), ("b", "x"), ("c", "y"), ("d", ""), ("e", "")]:
+        store.note_act(Act("session.mode", who=who), LONG, once)
+    assert [noted.act.who for noted in store.acts_after("", 9)] == ["a", "c", "d", "e"]
+
+
 def test_acts_go_when_they_are_old_enough() -> None:
     clock = ManualClock()
     memory = MemoryStore(LIMITS, clock)
@@ -211,7 +217,7 @@ def test_pages_and_the_whole_stream(app: Flask, client: FlaskClient, root: dict[
 
 def test_a_store_that_is_away_puts_the_act_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
     class Away(MemoryStore):
-        def note_act(self, act: Act, seconds: float) -> None:
+        def note_act(self, act: Act, seconds: float, once: str = "") -> None:
             raise StoreUnavailable
 
     Audit(Away(LIMITS), LONG).note("user.blocked", "root", target="ada")

@@ -52,11 +52,18 @@ def place(act_id: str) -> tuple[int, int]:
     return (int(time), int(number)) if good else (0, 0)
 
 
+#: How long a store remembers what was noted under a name of its own, in seconds: nobody repeats a request after a day.
+REPEATED = 86_400
+
+
 class Acts(Protocol):
     """The stream. Nothing in it is ever changed, and it is shortened by age alone."""
 
-    def note_act(self, act: Act, seconds: float) -> None:
-        """Write an act down, and let go of those that are older than this; 0: of none."""
+    def note_act(self, act: Act, seconds: float, once: str = "") -> None:
+        """Write an act down, and let go of those that are older than this; 0: of none.
+
+        :param once: what it is known by, for who may ask twice, at whatever worker: the second time changes nothing.
+        """
 
     def acts(self, before: str, limit: int) -> list[Noted]:
         """The newest, newest first; only those before this id, unless it is empty."""

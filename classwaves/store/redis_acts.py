@@ -6,10 +6,11 @@ Imports the shapes and what the parts of the store on Redis share.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from typing import Any, cast
 
-from .acts import Act, Noted, place
+from .acts import REPEATED, Act, Noted, place
 from .redis_base import RedisPart, guarded
 
 
@@ -17,9 +18,16 @@ class RedisActs(RedisPart):
     """See :class:`~classwaves.store.acts.Acts`. An act whose answer was lost may be there twice."""
 
     @guarded
-    def note_act(self, act: Act, seconds: float) -> None:
+    def note_act(self, act: Act, seconds: float, once: str = "") -> None:
+        if once and self._is_known(once):
+            return
         oldest = int((time.time() - seconds) * 1000) if seconds else None  # days do not mind another clock
         self._redis.xadd(self._key("audit"), {"a": act.text()}, minid=cast("Any", oldest), approximate=False)
+
+    def _is_known(self, name: str) -> bool:
+        key, mine = self._key("noted", name), secrets.token_hex(8)
+        # ours if it is the first, or if only the answer was lost
+        return not self._redis.set(key, mine, nx=True, ex=REPEATED) and self._text(self._redis.get(key)) != mine
 
     @guarded
     def acts(self, before: str, limit: int) -> list[Noted]:
