@@ -1,7 +1,7 @@
 """What the sockets of a session are told: entries and signals as they come, and where things stand for who joins.
 
-Imports errors, models, replica, ring, crowd, lobby, throttle and store. Whoever calls holds ``lock``, unless it says
-otherwise.
+Imports errors, clock, models, replica, ring, crowd, lobby, throttle and store. Whoever calls holds ``lock``, unless it
+says otherwise.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from .clock import AppClock
 from .connections import Emitter, Member
 from .crowd import Crowd
 from .errors import ClassWavesError
@@ -34,6 +35,7 @@ class Delivery:
     :param store: read when a client has missed more than the ring has.
     :param emitter: the sockets.
     :param later: called with seconds and a task, which it runs then, without ``lock``.
+    :param clock: the one by which it counts those seconds.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Delivery:
         emitter: Emitter,
         settings: Settings,
         later: Callable[[float, Callable[[], Any]], Any],
+        clock: AppClock | None = None,
     ) -> None:
         self.id = session_id
         self.store = store
         self.settings = settings
         self.later = later
+        self.clock = clock or AppClock()
         self.lock = threading.RLock()
         self.replica = Replica()
         self.statuses: dict[str, str] = {}
@@ -55,7 +59,9 @@ class Delivery:
         self.cursors: dict[str, str] = {}
         self.crowd = Crowd(session_id, emitter)
         self.lobby = Lobby(self)
-        self._throttle = Throttle(settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush))
+        self._throttle = Throttle(
+            settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush), self.clock.monotonic
+        )
         self._ring = Ring(settings.ring_entries, settings.ring_bytes)
 
     @property

@@ -18,6 +18,7 @@ from .archive import open_archive
 from .archive.archiver import Archiver
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
 from .auth.tokens import Tokens
+from .clock import AppClock
 from .closing import Closing
 from .events import Feature
 from .features import FEATURES
@@ -120,9 +121,11 @@ class ClassWaves(Publishes, DecidesAboutUsers):
 
     def _build(self, app: Flask, settings: Settings) -> State:
         tally = Tally()
-        store, origins, limits = open_store(settings), Origins(settings), RateLimits(settings, tally)
+        clock = AppClock()
+        store, origins = open_store(settings, clock), Origins(settings)
+        limits = RateLimits(settings, tally, clock.monotonic)
         store.tally = tally
-        tokens = Tokens(app, store, settings)
+        tokens = Tokens(app, store, settings, clock)
         authenticator = self._authenticator(store)
         if settings.demo:
             authenticator = DemoAuthenticator(authenticator)
@@ -137,6 +140,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             entrance=namespace,
             archiver=Archiver(store, archive, settings) if archive else None,
             gate=self._gate,
+            clock=clock,
         )
         if settings.store_kind == "redis":
             connect_workers(socketio, hub)

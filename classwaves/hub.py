@@ -1,7 +1,7 @@
 """All sessions on this worker: opened with the first participant here, dropped after the last, kept right meanwhile.
 
-Imports errors, models, gate, store, files, live and scheduler. It is the feed's listener and the worker's voice among
-the others: its lease, the departures of its sockets, the settling of what dead workers left.
+Imports errors, clock, models, gate, store, files, live and scheduler. It is the feed's listener and the worker's voice
+among the others: its lease, the departures of its sockets, the settling of what dead workers left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from .archive.archiver import Archiver
 from .archive.base import Archive
 from .audit import Audit
+from .clock import AppClock
 from .connections import Connection, Emitter, Silence
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .files import Files, shared
@@ -64,6 +65,7 @@ class Hub:
     :param entrance: the sockets that are open here, and how they are put out.
     :param archiver: what brings the log into the archive, if there is one.
     :param gate: what the shop says about who comes in.
+    :param clock: of the application; the store in memory goes by it, too.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class Hub:
         entrance: Entrance,
         archiver: Archiver | None = None,
         gate: Gate | None = None,
+        clock: AppClock | None = None,
     ) -> None:
         self.store = store
         self.tally = store.tally
         self.emitter = emitter
         self.settings = settings
-        self.scheduler = Scheduler(on_failure=lambda: self.tally.fail("scheduler"))
+        self.clock = clock or AppClock()
+        self.scheduler = Scheduler(on_failure=lambda: self.tally.fail("scheduler"), clock=self.clock)
         self.files = Files(store, settings)
         self.worker = new_id(9)
         self.watch = Watch(store, emitter, settings, self.scheduler, entrance)
@@ -197,7 +201,7 @@ class Hub:
     def _open(self, session_id: str, slot: _Slot) -> None:
         self.start()
         live = slot.live = LiveSession(
-            session_id, self.store, self.emitter, self.settings, self._on_loss, self.scheduler.after
+            session_id, self.store, self.emitter, self.settings, self._on_loss, self.scheduler.after, self.clock
         )
         try:
             self.store.subscribe(session_id)

@@ -1,7 +1,7 @@
 """One session on this worker: its replica is kept at the log's end, whatever the feed brings, or does not.
 
-Imports errors, models, replica, delivery and store. The rule that keeps it free of deadlocks: nothing asks the store
-for anything while it holds ``lock``.
+Imports errors, clock, models, replica, delivery and store. The rule that keeps it free of deadlocks: nothing asks the
+store for anything while it holds ``lock``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from .clock import AppClock
 from .connections import Emitter
 from .delivery import PAGE, Delivery
 from .errors import ClassWavesError, StoreUnavailable
@@ -77,6 +78,7 @@ class LiveSession(Delivery):
     :param emitter: the sockets.
     :param on_loss: called, while ``lock`` is held, when the store has begun another numbering.
     :param later: called with seconds and a task, which it runs then, without ``lock``.
+    :param clock: the one by which it counts those seconds.
     """
 
     def __init__(
@@ -87,8 +89,9 @@ class LiveSession(Delivery):
         settings: Settings,
         on_loss: Callable[[], None] = lambda: None,
         later: Callable[[float, Callable[[], Any]], Any] = lambda seconds, task: None,
+        clock: AppClock | None = None,
     ) -> None:
-        super().__init__(session_id, store, emitter, settings, later)
+        super().__init__(session_id, store, emitter, settings, later, clock)
         self._on_loss = on_loss
         #: held by events that read what they change, so that those of one worker take turns instead of colliding
         self.turn = threading.Lock()
@@ -261,7 +264,7 @@ class LiveSession(Delivery):
         self._ring.add(entry)
         self._tail_bytes += entry.size
         self._deliver(entry)
-        lag = time.time() - entry.time / 1000
+        lag = self.clock.time() - entry.time / 1000
         self.store.tally.feed_lag.observe(lag if lag > 0 else 0.0)  # by two clocks
         for follower in FOLLOWERS.get(entry.draft.event, ()):
             follower(self, entry)

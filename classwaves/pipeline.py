@@ -90,7 +90,7 @@ class Pipeline:
         most = event.max_bytes if event and event.max_bytes else self._hub.settings.max_event_bytes
         if connection.packet_bytes > most:
             raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": most})
-        if connection.principal.expires_at + self._hub.settings.jwt_leeway <= time.time():
+        if connection.principal.expires_at + self._hub.settings.jwt_leeway <= self._hub.clock.time():
             raise ClassWavesError("TOKEN_EXPIRED")
         self._limits.hit(event.rate if event else "event", connection.principal.user_id)
         if event is None:

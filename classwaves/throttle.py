@@ -17,9 +17,13 @@ class Throttle:
     :param window: seconds between two tasks of one key; 0: each runs at once.
     :param later: called with seconds and what is to be called then, under the caller's lock: :meth:`flush`. There is
         never more than one call to come.
+    :param now: seconds, never backwards.
     """
 
-    def __init__(self, window: float, later: Callable[[float], object]) -> None:
+    def __init__(
+        self, window: float, later: Callable[[float], object], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
         self._window = window
         self._later = later
         self._open: dict[Hashable, tuple[float, Task | None]] = {}
@@ -32,7 +36,7 @@ class Throttle:
             return
         task()
         if self._window:
-            self._open[key] = (time.monotonic() + self._window, None)
+            self._open[key] = (self._now() + self._window, None)
             self._arm()
 
     def forget(self, key: Hashable) -> None:
@@ -44,12 +48,12 @@ class Throttle:
         if self._open and not self._armed:
             self._armed = True
             first = next(iter(self._open.values()))[0]
-            self._later(max(first - time.monotonic(), 0.001))
+            self._later(max(first - self._now(), 0.001))
 
     def flush(self) -> None:
         """Run what waited in windows that have ended, each of which begins another one."""
         self._armed = False
-        now = time.monotonic()
+        now = self._now()
         ended = []
         for key, (until, _) in self._open.items():
             if until > now:

@@ -57,7 +57,8 @@ class Watch:
         self._limits = limits(settings)
         # or a client whose tokens are that short would fetch the next one as soon as it has one
         self._warning = min(settings.auth_warning, settings.access_token_minutes * 30)
-        self._deadlines = Deadlines(time.time())
+        self._clock = scheduler.clock
+        self._deadlines = Deadlines(self._clock.time())
         self._waiting: dict[str, Connection] = {}
         self._lock = threading.Lock()
         self._ticks = False
@@ -105,7 +106,7 @@ class Watch:
 
     def _look_at_token(self, connection: Connection) -> None:
         """End a socket whose token has expired; warn it before that; look again when it is time to."""
-        now, ends = time.time(), connection.principal.expires_at
+        now, ends = self._clock.time(), connection.principal.expires_at
         warns = ends - self._warning
         if not math.isfinite(ends):
             return
@@ -126,7 +127,7 @@ class Watch:
             self.forget(connection)
 
     def _tick(self) -> None:
-        for sid in self._deadlines.due(time.time()):
+        for sid in self._deadlines.due(self._clock.time()):
             if connection := self._waiting.pop(sid, None):
                 self._look_at_token(connection)
         with self._lock:

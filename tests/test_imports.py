@@ -10,7 +10,7 @@ PACKAGE = ROOT / "classwaves"
 LAYERS = [
     "trail brake",
     "logs refusals otel",
-    "errors models codec filenames filetypes names tally addresses windows web_origin",
+    "clock errors models codec filenames filetypes names tally addresses windows web_origin",
     "tallies tracing",
     "metrics",
     "transport",

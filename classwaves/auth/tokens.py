@@ -1,7 +1,8 @@
 """Tokens: JSON Web Tokens (RFC 7519) by flask-jwt-extended, each tied to an auth session that the store must have.
 
-Imports errors, models, settings and store. REST and sockets check a token by the same function, so that a logout ends
-both. Claims: ``sub`` the user id, ``role``, ``name``, ``sid`` the auth session, ``scope`` (RFC 8693, section 4.2).
+Imports errors, clock, models, settings and store. REST and sockets check a token by the same function, so that a
+logout ends both. Claims: ``sub`` the user id, ``role``, ``name``, ``sid`` the auth session, ``scope`` (RFC 8693,
+section 4.2).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from flask_jwt_extended.default_callbacks import default_decode_key_callback, de
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, InvalidSignatureError, InvalidTokenError, PyJWTError
 
+from ..clock import AppClock
 from ..errors import ClassWavesError
 from ..keys import Key
 from ..models import TRANSCRIBER, Account, AuthSession, Principal, new_id
@@ -40,7 +42,8 @@ class TokenPair:
 class Tokens:
     """Issues and checks tokens. All methods need an application context, which says whose keys are used."""
 
-    def __init__(self, app: Flask, store: Store, settings: Settings) -> None:
+    def __init__(self, app: Flask, store: Store, settings: Settings, clock: AppClock | None = None) -> None:
+        self._clock = clock or AppClock()
         self._store = store
         self._settings = settings
         self._keys = settings.key_ring
@@ -152,7 +155,7 @@ class Tokens:
 
     def _access(self, auth: AuthSession, seconds: float) -> str:
         claims = {"role": auth.role, "name": auth.display_name, "sid": auth.id, "scope": " ".join(auth.scopes)}
-        life = timedelta(seconds=seconds)
+        life = timedelta(seconds=seconds + self._clock.ahead)  # what signs goes by the machine's time
         token: str = create_access_token(
             auth.user_id, additional_claims=claims, expires_delta=life, additional_headers=self._header
         )
@@ -162,7 +165,10 @@ class Tokens:
         """A refresh token, its id, and its life in seconds."""
         life, claims = timedelta(days=self._settings.refresh_token_days), {"sid": auth.id, "jti": new_id()}
         token = create_refresh_token(
-            auth.user_id, additional_claims=claims, expires_delta=life, additional_headers=self._header
+            auth.user_id,
+            additional_claims=claims,
+            expires_delta=life + timedelta(seconds=self._clock.ahead),
+            additional_headers=self._header,
         )
         return token, claims["jti"], life.total_seconds()
 
@@ -212,6 +218,8 @@ class Tokens:
         strings = all(isinstance(claims.get(name), str) for name in ("sub", "sid", "jti"))
         if claims.get("type") != kind or not strings or not isinstance(claims.get("exp"), int | float):
             raise ClassWavesError("INVALID_TOKEN")
+        if self._clock.ahead and claims["exp"] + self._settings.jwt_leeway <= self._clock.time():
+            raise ClassWavesError("TOKEN_EXPIRED")  # what decodes goes by the machine's time
         return claims
 
     def _decoded(self, token: str) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ..events import Context, Feature
@@ -41,7 +40,7 @@ def _on_typing(live: LiveSession, message: dict[str, Any]) -> None:
     if data["isTyping"]:
         if key not in typists:
             live.later(live.settings.typing_timeout, lambda: _end_typing(live, key))
-        typists[key] = time.monotonic() + live.settings.typing_timeout, data
+        typists[key] = live.clock.monotonic() + live.settings.typing_timeout, data
     else:
         typists.pop(key, None)
     _tell(live, key, data, data["isTyping"])
@@ -54,7 +53,7 @@ def _end_typing(live: LiveSession, key: tuple[str, str]) -> None:
         if key not in typists:
             return
         until, data = typists[key]
-        if (left := until - time.monotonic()) > 0:
+        if (left := until - live.clock.monotonic()) > 0:
             live.later(left, lambda: _end_typing(live, key))
         else:
             del typists[key]

@@ -235,7 +235,7 @@ def _on_final(live: LiveSession, entry: Entry) -> None:
 def _note_life(live: LiveSession, user_id: str, data: Mapping[str, Any]) -> None:
     heard = live.transient.setdefault("streams", {})
     for stream_id in _fed(live.replica.state.get("streams", {}), user_id, data):
-        heard[stream_id] = time.monotonic()
+        heard[stream_id] = live.clock.monotonic()
 
 
 @follows("transcriptionStatus")
@@ -258,7 +258,7 @@ def _watch_all(live: LiveSession) -> None:
 
 
 def _keep_watch(live: LiveSession, stream_id: str, seq: int) -> None:
-    live.transient.setdefault("streams", {})[stream_id] = time.monotonic()
+    live.transient.setdefault("streams", {})[stream_id] = live.clock.monotonic()
     watched = live.transient.setdefault("watched", {})
     if watched.get(stream_id) != seq:  # else a session that was loaded anew would be watched twice
         watched[stream_id] = seq
@@ -271,7 +271,7 @@ def _look_after(live: LiveSession, stream_id: str, seq: int) -> None:
         stream = live.replica.state.get("streams", {}).get(stream_id)
         if stream is None or stream["seq"] != seq or live.closed or live.record.status == "ended":
             return
-        left = live.transient["streams"][stream_id] + live.settings.stall_after - time.monotonic()
+        left = live.transient["streams"][stream_id] + live.settings.stall_after - live.clock.monotonic()
         participant = live.replica.participants.get(stream["userId"])
         fence = live.replica.fence(FENCE)
     if left > 0:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from ..clock import AppClock
 from ..settings import Settings
 from .base import Limits as Limits
 from .base import Store as Store
 from .memory import MemoryStore as MemoryStore
 
 
-def open_store(settings: Settings) -> Store:
-    """The store that these settings mean. Nothing is connected yet."""
+def open_store(settings: Settings, clock: AppClock | None = None) -> Store:
+    """The store that these settings mean. Nothing is connected yet.
+
+    :param clock: by which a store in memory goes; Redis has its own.
+    """
     limits = Limits(settings.log_entries, settings.log_bytes, settings.dedupe_keys, settings.archives)
     if settings.store_kind == "memory":
-        return MemoryStore(limits)
+        return MemoryStore(limits, (clock or AppClock()).time)
     from .redis import RedisStore  # only who uses Redis pays for importing it
 
     return RedisStore(
