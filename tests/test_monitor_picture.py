@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from classwaves.monitor.picture import ROOMS, Pictures
+from classwaves.monitor.picture import NAMED, ROOMS, Pictures, brief
 from classwaves.store.board import Posting
 from classwaves.tally import Tally
 
@@ -24,7 +24,7 @@ class Worker:
 
     def says(self, later: float = 2.0, ago: float = 0.1) -> Posting:
         self.uptime += later
-        report = {**self.tally.snapshot(), "host": "h", "uptimeSeconds": self.uptime, "sessions": self.rooms}
+        report = brief({**self.tally.snapshot(), "host": "h", "uptimeSeconds": self.uptime, "sessions": self.rooms})
         return Posting(self.name, ago, report)
 
 
@@ -94,6 +94,18 @@ def test_one_session_on_two_workers_is_one_and_the_largest_are_shown() -> None:
     assert picture["sessionsInAll"] == ROOMS + 21
     assert picture["sessions"][1]["participants"] == ROOMS + 19
     assert [one["state"] for one in picture["workers"]] == ["draining", "running"]
+
+
+def test_a_worker_with_many_sessions_names_the_largest_and_counts_the_rest() -> None:
+    a = Worker("a")
+    for number in range(NAMED + 50):
+        a.serves(f"room{number:03}", 1 + (number >= 50), 2)
+    posting = a.says()
+    assert len(posting.report["sessions"]) == NAMED
+    picture = Pictures(SILENT).make([posting])
+    assert picture["totals"]["sessions"] == picture["sessionsInAll"] == picture["workers"][0]["sessions"] == NAMED + 50
+    assert picture["totals"]["participants"] == 2 * NAMED + 50
+    assert picture["totals"]["sockets"] == 2 * (NAMED + 50)
 
 
 def test_nobody_is_heard() -> None:

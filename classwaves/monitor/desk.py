@@ -17,7 +17,7 @@ from ..errors import ClassWavesError, StoreUnavailable
 from ..hub import Hub
 from ..models import Principal, iso
 from ..store.board import Posting
-from .picture import Pictures
+from .picture import Pictures, brief
 
 #: The word to all workers that somebody watches.
 WATCHED = "watched"
@@ -140,7 +140,7 @@ class Desk:
         self._hub.store.post(name, self._report(), self._silent + self._hub.settings.lease)
 
     def _report(self) -> dict[str, Any]:
-        return {"form": FORM, "host": socket.gethostname(), **self._hub.tally.snapshot()}
+        return {"form": FORM, "host": socket.gethostname(), **brief(self._hub.tally.snapshot())}
 
     # see :class:`classwaves.transport.beat.Listener`
 

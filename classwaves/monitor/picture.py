@@ -12,8 +12,8 @@ from typing import Any
 from ..store.board import Posting
 from ..tally import SECONDS, Histogram
 
-#: How many sessions are listed, the largest first.
-ROOMS = 100
+#: How many sessions are listed, the largest first; and how many each worker names, since some are on several workers.
+ROOMS, NAMED = 100, 200
 #: Counts, shown as so many a second.
 RATES = ("eventsIn", "eventsOut", "deliveries", "bytesIn", "bytesOut", "slowConsumers", "storeErrors", "reconnects")
 #: Counts by a word: shown by word, and in total as so many a second.
@@ -22,6 +22,13 @@ WORDS = ("errors", "disconnects", "rateLimited", "refused", "failures", "resumes
 LAGS = {"feed": "feedLag", "handler": "handlerLatency", "append": "appendLatency"}
 
 Report = Mapping[str, Any]
+
+
+def brief(snapshot: Report) -> dict[str, Any]:
+    """A worker's snapshot with its largest sessions alone, and in ``rest`` the number and sizes of the others."""
+    rooms = sorted(snapshot["sessions"], key=lambda room: -room["participants"])
+    rest = {name: sum(room[name] for room in rooms[NAMED:]) for name in ("sockets", "participants")}
+    return {**snapshot, "sessions": rooms[:NAMED], "rest": {"sessions": len(rooms[NAMED:]), **rest}}
 
 
 class Step:
@@ -62,22 +69,23 @@ class Pictures:
         alive = [posting for posting in postings if posting.seconds <= self._silent]
         fresh = self._compare(alive)
         reports = [posting.report for posting in alive]
-        rooms = _rooms(reports)
+        rooms, rest = _rooms(reports), {"sessions": 0, "sockets": 0, "participants": 0}
+        rest |= _sum_words(report["rest"] for report in reports)
         rates = [self._steps[posting.worker].rates() for posting in alive if posting.worker in self._steps]
         return {
             "workers": [self._worker(posting) for posting in postings],
             "totals": {
                 "connections": _sum_words(report["connections"] for report in reports),
                 "outboxBytes": sum(report["outboxBytes"] for report in reports),
-                "sessions": len(rooms),
-                "sockets": sum(room["sockets"] for room in rooms),
-                "participants": sum(room["participants"] for room in rooms),
+                "sessions": len(rooms) + rest["sessions"],
+                "sockets": sum(room["sockets"] for room in rooms) + rest["sockets"],
+                "participants": sum(room["participants"] for room in rooms) + rest["participants"],
             },
             "rates": {name: sum(one[name] for one in rates) if rates else None for name in (*RATES, *WORDS)},
             "counts": {name: _sum_words(step.words[name] for step in fresh) for name in WORDS},
             "lags": _lags(fresh) | {"loop": max((report["loopLag"]["worst"] for report in reports), default=None)},
             "sessions": rooms[:ROOMS],
-            "sessionsInAll": len(rooms),
+            "sessionsInAll": len(rooms) + rest["sessions"],
         }
 
     def _compare(self, alive: Sequence[Posting]) -> list[Step]:
@@ -107,7 +115,7 @@ class Pictures:
             "uptimeSeconds": round(report["uptimeSeconds"] + posting.seconds, 1),
             "heardSecondsAgo": round(posting.seconds, 1),
             "connections": sum(report["connections"].values()),
-            "sessions": len(report["sessions"]),
+            "sessions": len(report["sessions"]) + report["rest"]["sessions"],
             "eventsPerSecond": step.rates()["eventsIn"] if step else None,
             "loopLag": report["loopLag"]["worst"],
             "outboxBytes": report["outboxBytes"],
