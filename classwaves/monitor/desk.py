@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +83,7 @@ class Desk:
         postings, reachable = self._postings()
         self._check_watchers(reachable)
         store = {"kind": self._hub.store.kind, "reachable": reachable}
-        head = {"time": iso(int(time.time() * 1000)), "periodSeconds": self._seconds, "store": store}
+        head = {"time": iso(int(self._hub.clock.time() * 1000)), "periodSeconds": self._seconds, "store": store}
         self._emitter.emit("monitor", head | self._pictures.make(postings), list(self._watchers))
 
     def _postings(self) -> tuple[list[Posting], bool]:
@@ -111,7 +110,7 @@ class Desk:
                 self._dismiss(sid, "SESSION_EXPIRED")
             elif not may_watch(Principal(auth, who.expires_at)):
                 self._dismiss(sid, "FORBIDDEN")
-            elif who.expires_at + self._hub.settings.jwt_leeway <= time.time():
+            elif who.expires_at + self._hub.settings.jwt_leeway <= self._hub.clock.time():
                 self._dismiss(sid, "TOKEN_EXPIRED")
 
     def _dismiss(self, sid: str, code: str) -> None:
@@ -130,7 +129,7 @@ class Desk:
 
     def _post(self) -> None:
         """Answer who asked; several who ask at the same time get the same answer."""
-        now, name = time.monotonic(), self._hub.worker
+        now, name = self._hub.clock.monotonic(), self._hub.worker
         if self._left or now - self._posted_at < self._seconds / 2:
             return
         self._posted_at = now
