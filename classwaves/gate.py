@@ -7,6 +7,7 @@ it is the only one.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,6 +79,14 @@ class Gate:
                 return
         except Refuse as refusal:
             reason = refusal.reason
-        except Exception:  # who cannot be looked at does not come in
+        except BaseException as error:  # who cannot be looked at does not come in
+            if not isinstance(error, Exception) and not _is_timeout(error):
+                raise
             logger.exception("the join guard failed, and nobody was let in by it")
         raise ClassWavesError("SESSION_ACCESS_DENIED", reason or None, details={"reason": "guard"})
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether it is what ``with gevent.Timeout(2):`` raises, which is no :exc:`Exception`."""
+    gevent = sys.modules.get("gevent")
+    return gevent is not None and isinstance(error, gevent.Timeout)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
+import gevent
 import pytest
 from flask import Flask, has_app_context
 
@@ -128,6 +129,18 @@ def test_a_guard_that_fails_lets_nobody_in(room: Classroom, app: Flask, caplog: 
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.exc_info
     assert isinstance(record.exc_info[1], LookupError)
+
+
+def test_a_guard_that_takes_too_long_by_its_own_clock_lets_nobody_in(room: Classroom, app: Flask) -> None:
+    """gevent's Timeout is no Exception, and there is an answer all the same."""
+
+    def slow(join: Join) -> bool:
+        raise gevent.Timeout(2)
+
+    state_of(app).hub.gate.guard = slow
+    assert room.tab("Ada").refused("joinSession", room.code)["details"] == GUARDED
+    answer = app.test_client().post(f"{API}/sessions/{room.code}/join", json={"displayName": "Gus"})
+    assert (answer.status_code, answer.get_json()["error"]["details"]) == (403, GUARDED)
 
 
 def test_the_settings_of_a_session_come_first(app: Flask, school: School) -> None:
