@@ -6,6 +6,7 @@ all workers at once; what it lost, a look at all logins finds.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -22,12 +23,17 @@ from .scheduler import Scheduler
 from .settings import Settings
 from .store import Store
 
+logger = logging.getLogger(__name__)
+
 #: How long what the control channel said is remembered, in seconds: for sockets whose token was checked just before
 #: it, and which are not among the open ones yet.
 REMEMBERED = 60.0
 
 #: When all logins are looked at for the first time: the channel is heard by then.
 FIRST_LOOK = 1.0
+
+#: When it is tried again to end a socket whose token has expired, if that went wrong, in seconds.
+AGAIN = 1.0
 
 
 class Entrance(Protocol):
@@ -99,7 +105,7 @@ class Watch:
         """What has just been said of this login counts, although its token was checked before; then its token."""
         auth = connection.principal.auth
         if auth.id in self._ended:
-            return self._entrance.end(connection, ClassWavesError("SESSION_EXPIRED"))
+            return self._end(connection, "SESSION_EXPIRED")
         if auth.guest_of is None and (role := self._roles.get(auth.user_id)):
             self._give_role(connection, role)
         self._look_at_token(connection)
@@ -111,7 +117,8 @@ class Watch:
         if not math.isfinite(ends):
             return
         if now >= ends + self._settings.jwt_leeway:
-            return self._entrance.end(connection, ClassWavesError("TOKEN_EXPIRED"))
+            self._wait(connection, now + AGAIN)  # forgotten if it ends
+            return self._end(connection, "TOKEN_EXPIRED")
         if now >= warns:
             self._emitter.emit("authExpiring", {"expiresAt": iso(int(ends * 1000))}, [connection.sid])
         self._wait(connection, ends + self._settings.jwt_leeway if now >= warns else warns)
@@ -143,7 +150,7 @@ class Watch:
             self._ended.add(auth_id)
             for connection in self._entrance.open_connections():
                 if connection.principal.auth.id == auth_id:
-                    self._entrance.end(connection, ClassWavesError("SESSION_EXPIRED"))
+                    self._end(connection, "SESSION_EXPIRED")
         if changed := message.get("roleChanged"):
             user_id, role = changed
             self._roles.add(user_id, role)
@@ -167,7 +174,14 @@ class Watch:
                 said = self._roles.get(auth.user_id) if auth.guest_of is None else None
                 self._give_role(connection, said or auth.role)
             elif connection.principal.auth.id in auth_ids:  # it may have got another one meanwhile
-                self._entrance.end(connection, ClassWavesError("SESSION_EXPIRED"))
+                self._end(connection, "SESSION_EXPIRED")
+
+    def _end(self, connection: Connection, code: str) -> None:
+        """Put a socket out. What goes wrong there, such as in a shop's handler, keeps no other socket here."""
+        try:
+            self._entrance.end(connection, ClassWavesError(code))
+        except Exception:
+            logger.exception("a socket could not be put out")
 
     def _give_role(self, connection: Connection, role: str) -> None:
         principal = connection.principal

@@ -113,6 +113,30 @@ def test_a_socket_whose_token_has_expired_is_told_and_disconnected(make_app: App
     assert told[0]["userId"] == "ada"
 
 
+def test_one_socket_that_cannot_be_put_out_keeps_no_other(make_app: AppFactory) -> None:
+    """By a token that ends, and by a login that is ended; it is tried again."""
+    app = make_app(CLASSWAVES_JWT_LEEWAY=0)
+    pairs = [sign_in(app, "Ada") for _ in range(2)]
+    first = Tab(app, lasting(pairs[0].access, 0.3))
+    fragile, tries = state_of(app).socketio.server, [0]
+    disconnect = fragile.disconnect
+
+    def failing(*args: Any, **more: Any) -> None:
+        tries[0] += 1
+        if tries[0] == 1:
+            raise ValueError("of a handler of the shop")
+        disconnect(*args, **more)
+
+    fragile.disconnect = failing
+    eventually(lambda: tries[0], what="the first try")
+    second = Tab(app, lasting(pairs[0].access, 0.3))
+    eventually(lambda: not second.connected and not first.connected, what="both ends")
+    tries[0] = 0
+    tabs = [Tab(app, pairs[1].access) for _ in range(2)]
+    state_of(app).store.end_auth(pairs[1].auth.id)
+    assert [tab.connected for tab in tabs] == [True, False]
+
+
 def test_the_leeway_is_the_same_for_sockets_and_rest(make_app: AppFactory) -> None:
     app = make_app(CLASSWAVES_JWT_LEEWAY=20)
     client, token = app.test_client(), sign_in(app, "Ada").access
