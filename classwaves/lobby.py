@@ -13,7 +13,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from .errors import ClassWavesError
@@ -67,8 +67,9 @@ class Lobby:
     # sockets of this worker
 
     def add(self, sid: str, waiter: Waiter) -> None:
-        """A socket waits; :meth:`say_added` is to tell the others."""
-        self._here[sid] = waiter
+        """A socket waits; :meth:`say_added` is to tell the others. Who asks again keeps their place in the row."""
+        before = self._here.get(sid)
+        self._here[sid] = replace(waiter, since=before.since) if before else waiter
         self._begin()
 
     def leave(self, sid: str, grace: float = 0.0) -> Waiter | None:

@@ -1,5 +1,6 @@
 """The waiting room: guests wait until staff let them in, and read nothing before."""
 
+import time
 from typing import Any
 
 import pytest
@@ -153,6 +154,19 @@ def test_all_tabs_of_a_guest_wait_as_one(room: Classroom) -> None:
     for tab in (other, third):
         wait_for(tab, "sessionJoined")
     assert one.take() == []
+
+
+def test_who_asks_again_keeps_their_place(room: Classroom) -> None:
+    first = Guest(room, "Ann").waiting()
+    Guest(room, "Ben").waiting()
+    eventually(lambda: int(time.time() * 1000) > waiting_since(room)[-1], what="a later moment")
+    assert first.ask("joinSession", room.code)["waiting"]
+    assert [one["displayName"] for one in room.teacher().join(room.code)["waiting"]] == ["Ann", "Ben"]
+
+
+def waiting_since(room: Classroom) -> list[int]:
+    (live,) = state_of(room.app).hub.live_sessions()
+    return [since for _, since in live.lobby.names().values()]
 
 
 def test_staff_who_come_later_are_told_who_waits(room: Classroom) -> None:
