@@ -93,8 +93,11 @@ def configure(
     :raises ClassWavesError: ``SESSION_ENDED``, ``SESSION_ACCESS_DENIED``.
     """
 
+    before: SessionRecord | None = None
+
     def change(live: LiveSession) -> Change:
-        record = live.record
+        nonlocal before
+        before = record = live.record
         if record.status == "ended":
             raise ClassWavesError("SESSION_ENDED")
         changed = record.with_changes(title=title or record.title, settings={**record.settings, **settings})
@@ -102,8 +105,9 @@ def configure(
         return Change([Draft("sessionChanged", data, principal.user_id, "none", bumps=("session",))], changed)
 
     record = _commit(hub, session_id, principal, change)
-    details = of_settings(settings, titled=title is not None)
-    hub.audit.note("session.changed", principal.user_id, record=record, details=details)
+    if record != before:
+        details = of_settings(settings, titled=title is not None)
+        hub.audit.note("session.changed", principal.user_id, record=record, details=details)
     return record
 
 

@@ -173,6 +173,13 @@ def test_what_is_refused_is_no_act(app: Flask, room: Classroom) -> None:
     assert [what for what, _, _ in told(app)] == ["session.created"]
 
 
+def test_a_change_that_changes_nothing_is_no_act(app: Flask, client: FlaskClient, room: Classroom) -> None:
+    grace = headers_for(app, "Grace", "teacher")
+    for body in ({}, {"settings": {"waitingRoom": True}}, {"settings": {"waitingRoom": False}}):
+        assert client.patch(f"{API}/sessions/{room.code}", json=body, headers=grace).status_code == 200
+    assert [act["details"] for act in stream(app)[1:]] == [{"settings": {"waitingRoom": False}}]
+
+
 def test_what_becomes_of_users(app: Flask, client: FlaskClient, root: dict[str, str]) -> None:
     ada = headers_for(app, "Ada")
     assert client.get(f"{API}/users/ada/data", headers=ada).status_code == 200
