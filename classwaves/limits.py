@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from limits import RateLimitItem, parse_many
@@ -26,8 +27,10 @@ from .windows import Places, Windows
 SHARED = ("login", "login_name", "guest", "guess", "personal")
 #: What each worker counts for itself: what is frequent, and where the number of workers more does no harm.
 LOCAL = ("handshake", "connect", "read", "create", "event", "session", "chunk", "signal")
-#: No limit, but kept as one: an address from which a session has been entered once in so long.
+#: No limit, but kept as one: an address from which a session has been entered, or a name logged in, once in so long.
 WELCOME, WELCOME_RATE = "welcome", "1 per 12 hour"
+#: How soon somebody comes again who found no place to log in, in seconds.
+LOGIN_PAUSE = 1.0
 #: How many refusals of the shared limits are remembered before those that have passed are forgotten.
 REMEMBERED = 1024
 
@@ -56,6 +59,7 @@ class RateLimits:
         self._sweep_at = REMEMBERED
         self._redis: FixedWindowRateLimiter | None = None
         self.connections = Places(settings.user_connections if self._enabled else math.inf)
+        self.logins = Places(settings.address_logins if self._enabled else math.inf)
         self.downloads = Places(settings.user_downloads if self._enabled else math.inf)
 
     def _window(self, items: list[RateLimitItem]) -> Windows:
@@ -81,14 +85,30 @@ class RateLimits:
             return
         self._refuse(name, self._take(name, key, 0))
 
-    def welcome(self, address: str, session_id: str) -> None:
+    def welcome(self, address: str, *what: str) -> None:
         """Somebody at this address has entered this session, or leads it. :raises StoreUnavailable: Redis is away."""
         if self._enabled:
-            self._take(WELCOME, (address, session_id), 1)
+            self._take(WELCOME, (address, *what), 1)
 
-    def is_welcome(self, address: str, session_id: str) -> bool:
+    def is_welcome(self, address: str, *what: str) -> bool:
         """Whether somebody was there not long ago. :raises StoreUnavailable: Redis is away."""
-        return self._enabled and self._take(WELCOME, (address, session_id), 0) > 0
+        return self._enabled and self._take(WELCOME, (address, *what), 0) > 0
+
+    @contextmanager
+    def login(self, address: str, name: str) -> Iterator[None]:
+        """While a password is checked, which takes a core for a moment. Names that are made up keep nobody waiting
+        for long at other addresses; nor, at their own, who has logged in from there: these need no place.
+
+        :raises ClassWavesError: ``RATE_LIMIT``; ``SERVICE_UNAVAILABLE``.
+        """
+        placed = self.logins.take(address)
+        if not placed and not self.is_welcome(address, "login", name):
+            self._refuse("login", LOGIN_PAUSE)
+        try:
+            yield
+        finally:
+            if placed:
+                self.logins.leave(address)
 
     def check_here(self, name: str, *key: str) -> None:
         """The same, without asking anybody: what this worker has refused before."""

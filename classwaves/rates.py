@@ -30,6 +30,12 @@ class RateSettings:
     ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, readers.flag, "rate limits")
     login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", readers.rate, "logins per address and user name")
     login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", readers.rate, "logins per user name")
+    address_logins: int = setting(
+        "CLASSWAVES_ADDRESS_LOGINS",
+        60,
+        readers.positive(int),
+        "passwords of one address that are checked, or wait to be, at once, at one worker",
+    )
     guest_rate: str = setting("CLASSWAVES_GUEST_RATE", "3000/minute", readers.rate, "guest joins per address")
     guess_rate: str = setting(
         "CLASSWAVES_GUESS_RATE", "100/minute", readers.rate, "unknown codes per user; guests: per address"

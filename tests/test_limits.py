@@ -1,5 +1,6 @@
 """Rate limits: who guesses is stopped, and nobody else behind the same address is."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -298,3 +299,41 @@ def test_workers_on_one_redis_know_a_class_and_a_guesser_together(limited: Limit
     for client in (one, other):
         assert join(client, entered) is None, "where they come in is the balancer's to say"
         assert join(client, foreign) == "RATE_LIMIT"
+
+
+class Slow(Accounts):
+    """Checks the passwords of Eve for as long as a test likes."""
+
+    held = threading.Semaphore(0)
+    begun = threading.Semaphore(0)
+
+    def authenticate(self, username: str, password: str) -> Account | None:
+        if username.startswith("eve"):
+            self.begun.release()
+            self.held.acquire()
+        return super().authenticate(username, password)
+
+
+def test_who_makes_up_names_keeps_nobody_from_logging_in(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wrong password takes a core for a moment, whatever the name: only so many of one address wait for that."""
+    monkeypatch.setitem(globals(), "Accounts", Slow)
+    client = limited(CLASSWAVES_ADDRESS_LOGINS="3")
+    app, taken = client.application, state_of(client.application).limits.logins
+    assert attempt(client, "ada", PASSWORD) is None
+    told: list[str | None] = []
+    flood = [
+        threading.Thread(target=lambda name=f"eve{number}": told.append(attempt(app.test_client(), name)))
+        for number in range(3)
+    ]
+    for thread in flood:
+        thread.start()
+        assert Slow.begun.acquire(timeout=10)
+    assert attempt(client, "eve3") == "RATE_LIMIT"
+    assert attempt(client, "ada", PASSWORD) is None, "who has logged in there before goes on"
+    assert attempt(client, "ben", PASSWORD, HOME) is None
+    Slow.held.release(3)
+    for thread in flood:
+        thread.join()
+    assert told == ["INVALID_CREDENTIALS"] * 3
+    assert attempt(client, "ben", PASSWORD) is None
+    assert len(taken) == 0

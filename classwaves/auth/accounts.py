@@ -5,6 +5,8 @@ Imports errors, models, names and store.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -42,8 +44,16 @@ def offload(function: Callable[..., T], *args: Any) -> T:
         return function(*args)
     if not is_module_patched("socket"):
         return function(*args)
-    result: T = get_hub().threadpool.apply(function, args)
+    result: T = _pool(get_hub()).apply(function, args)
     return result
+
+
+@functools.cache
+def _pool(hub: Any) -> Any:
+    """A few threads for this alone: logins keep neither gevent's own, which look up names, nor the loop's core busy."""
+    from gevent.threadpool import ThreadPool
+
+    return ThreadPool(min(4, os.cpu_count() or 1), hub)
 
 
 class StoreAuthenticator:

@@ -42,9 +42,11 @@ def login(body: dict[str, str]) -> dict[str, Any]:
     # by name and address first: who guesses from elsewhere does not lock a user out at once
     state.limits.hit("login", address(), name)
     state.limits.hit("login_name", name)
-    account = state.authenticator.authenticate(body["username"], body["password"])
+    with state.limits.login(address(), name):
+        account = state.authenticator.authenticate(body["username"], body["password"])
     if account is None:
         raise ClassWavesError("INVALID_CREDENTIALS")
+    state.limits.welcome(address(), "login", name)
     return tokens(state.tokens.login(account))
 
 
