@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .app import create_app as create_app
     from .auth.accounts import Authenticator as Authenticator
     from .errors import ClassWavesError as ClassWavesError
+    from .errors import Error as Error
     from .events import Context as Context
     from .events import Feature as Feature
     from .extension import ClassWaves as ClassWaves
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
     from .publisher import Publisher as Publisher
     from .settings import Settings as Settings
     from .settings import SettingsError as SettingsError
+    from .shopcontext import EventContext as EventContext
 
+#: name -> the module that has it
 _HOMES = {
     "create_app": "app",
     "Authenticator": "auth.accounts",
     "ClassWavesError": "errors",
     "Context": "events",
+    "Error": "errors",
     "EventSchema": "payloads",
     "Feature": "events",
     "ClassWaves": "extension",
     "FEATURES": "features",
     "Join": "gate",
     "Refuse": "gate",
+    "EventContext": "shopcontext",
     "Account": "models",
     "Publisher": "publisher",
     "Settings": "settings",

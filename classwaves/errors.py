@@ -6,6 +6,7 @@ Imports nothing of the package. Every error that reaches a client, over a socket
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
 class ClassWavesError(Exception):
     """A refusal with a code of :data:`ERROR_CODES`.
 
-    :param code: a key of :data:`ERROR_CODES`.
+    :param code: a key of :data:`ERROR_CODES`; the contract has no others.
     :param message: a sentence for a person; the code's meaning if left out.
     :param details: JSON-able facts for a program, such as ``{"message": ["Missing data"]}``.
     :param retry_after_ms: when trying again makes sense, in milliseconds from now.
@@ -75,6 +76,11 @@ class ClassWavesError(Exception):
         details: dict[str, Any] | None = None,
         retry_after_ms: int | None = None,
     ) -> None:
+        if code not in ERROR_CODES:
+            near = difflib.get_close_matches(code, ERROR_CODES, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"{code} is no error code of ClassWaves; take the nearest one, such as {near}, and say more in details"
+            )
         self.spec = ERROR_CODES[code]
         self.code = code
         self.message = message or self.spec.meaning
@@ -94,6 +100,10 @@ class ClassWavesError(Exception):
         if self.retry_after_ms is not None:
             body["retryAfterMs"] = self.retry_after_ms
         return body
+
+
+#: What a shop's handlers call it.
+Error = ClassWavesError
 
 
 class StoreUnavailable(ClassWavesError):

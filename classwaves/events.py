@@ -31,6 +31,7 @@ Handler = Callable[["Context", dict[str, Any]], dict[str, Any] | None]
 Key = Callable[[Replica, dict[str, Any]], str]
 Finder = Callable[[Hub, dict[str, Any]], str]
 Weight = Callable[[dict[str, Any]], int]
+Permit = Callable[["Context", dict[str, Any]], bool]
 
 
 def by_code(hub: Hub, data: dict[str, Any]) -> str:
@@ -59,6 +60,9 @@ class Event:
     :param weight: how often it counts beyond the first time, by its payload.
     :param max_bytes: how large it may be, if that is not what all events may be.
     :param audits: what the audit stream calls it, a name in :data:`classwaves.audit.ACTS`, if staff have done it.
+    :param permits: a shop's own rule, asked instead of that of :data:`RULES`; ``allow`` is its name.
+    :param limit: a rate of its own, unless ``CLASSWAVES_EVENT_RATES`` says another one.
+    :param publishes: the events that it publishes and what is in them, for documents and types.
     """
 
     name: str
@@ -76,6 +80,9 @@ class Event:
     weight: Weight | None = None
     max_bytes: int | None = None
     audits: str = ""
+    permits: Permit | None = None
+    limit: str = ""
+    publishes: Mapping[str, Schema | None] = field(default_factory=dict)
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +93,8 @@ class Event:
         if self._texts is not None and fits(self._texts, raw):
             return dict(raw)  # what marshmallow would say, which takes some eighty calls to say it
         loaded: dict[str, Any] = self.schema.load(raw)
+        if not isinstance(loaded, dict):  # a shop's schema may make an object of it
+            raise TypeError(f"{self.name}: its schema makes a {type(loaded).__name__}; have it make a dict")
         return loaded
 
     def own_key(self, replica: Replica, data: dict[str, Any]) -> str | None:
@@ -94,10 +103,14 @@ class Event:
 
 
 class Feature:
-    """A capability of the classroom in one file: a name and the events registered with :meth:`event`."""
+    """A capability of the classroom in one file: a name and the events registered with :meth:`event`.
 
-    def __init__(self, name: str) -> None:
+    :param needs: the names of features without which this one makes no sense.
+    """
+
+    def __init__(self, name: str, *, needs: Sequence[str] = ()) -> None:
         self.name = name
+        self.needs = tuple(needs)
         self.events: list[Event] = []
 
     def event(
@@ -166,6 +179,8 @@ class Context:
     _fences: dict[str, int] | None = None
     _flight: Flight | None = None
     _number: int = 0  # in the flight
+    repeated: bool = False
+    """What it has appended was in the log already."""
 
     @property
     def principal(self) -> Principal:
@@ -246,6 +261,7 @@ class Context:
         :raises StaleFence: see :meth:`publish`.
         """
         appended = run_step("classwaves.append", self._append, drafts, unseat)
+        self.repeated = appended.duplicate
         self.live.heard(appended)
         if self.event.exclusive:
             self.live.reach(appended.seq)

@@ -9,18 +9,21 @@ import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from flask import Flask
 
-from . import rest, tracing
+from . import featuresets, rest, tracing
 from .archive import open_archive
 from .archive.archiver import Archiver
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
 from .auth.tokens import Tokens
 from .clock import AppClock
 from .closing import Closing
+from .decorators import Registers
+from .errors import ClassWavesError
 from .events import Feature
+from .explained import explained
 from .features import FEATURES
 from .gate import Gate, Guard
 from .health import Health
@@ -34,6 +37,7 @@ from .origins import Origins
 from .pipeline import Pipeline
 from .proxies import Proxies
 from .publisher import Outlet, Publishes
+from .registry import Registry
 from .samples import Samples
 from .settings import Settings, SettingsError
 from .state import State, current_state
@@ -54,7 +58,7 @@ from .transport.server import (
 from .users import DecidesAboutUsers
 
 
-class ClassWaves(Publishes, DecidesAboutUsers):
+class ClassWaves(Registers, Publishes, DecidesAboutUsers):
     """The real-time layer of a classroom as a Flask extension.
 
     One object may serve several applications: what belongs to one of them is kept in
@@ -67,6 +71,10 @@ class ClassWaves(Publishes, DecidesAboutUsers):
     :param join_guard: asked before somebody joins, see :meth:`join_guard`.
     """
 
+    #: What a handler raises to refuse: ``raise classwaves.Error("FORBIDDEN", "…")``.
+    Error = ClassWavesError
+
+    @explained()
     def __init__(
         self,
         app: Flask | None = None,
@@ -74,8 +82,10 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         features: Sequence[Feature] = FEATURES,
         authenticator: Callable[[Store], Authenticator] = StoreAuthenticator,
         join_guard: Guard | None = None,
+        **misspelled: Never,
     ) -> None:
-        self._features = tuple(features)
+        self._features = featuresets.checked(features)
+        self._registry = Registry(self._features)
         self._authenticator = authenticator
         self._gate = Gate(join_guard)
         if app is not None:
@@ -150,7 +160,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
             DRAINS.append(closing)
             if settings.store_kind == "redis":
                 STARTS.append(Orders(hub, closing).open)
-        pipeline = Pipeline(self._features, hub, limits)
+        pipeline = Pipeline([*self._features, self._registry.own], hub, limits)
         _check_event_rates(settings, pipeline)
         namespace.bind(hub, pipeline)
         Samples(tally, hub, namespace, socketio.server.eio)
@@ -161,6 +171,7 @@ class ClassWaves(Publishes, DecidesAboutUsers):
         metrics, health = Metrics(self._workers(tally, socketio.server.eio)), Health(hub, settings)
         if settings.monitor:
             open_monitor(app, socketio, hub, tokens, limits, namespace.authenticate)
+        self._registry.serve(pipeline)
         return State(
             settings,
             store,
@@ -193,5 +204,6 @@ def _check_event_rates(settings: Settings, pipeline: Pipeline) -> None:
         if name not in pipeline.events:
             near = difflib.get_close_matches(name, pipeline.events, n=1, cutoff=0.0)
             raise SettingsError(
-                f"CLASSWAVES_EVENT_RATES names the event {name}, which there is not. Did you mean {near[0]}?"
+                f"CLASSWAVES_EVENT_RATES names the event {name}, which there is not. Did you mean {near[0]}? "
+                "An event of your own must be registered before init_app()."
             )

@@ -65,6 +65,11 @@ class RateLimits:
     def _window(self, items: list[RateLimitItem]) -> Windows:
         return Windows([(item.amount, item.get_expiry()) for item in items], self._clock)
 
+    def add_event_rate(self, event: str, rate: str) -> None:
+        """Give an event a rate of its own, unless a setting has given it one."""
+        if event not in self._events:
+            self._events[event] = self._window(parse_many(rate))
+
     def hit(self, name: str, *key: str, times: int = 1) -> None:
         """Count one try, or so many.
 

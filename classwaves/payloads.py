@@ -98,7 +98,7 @@ class Json(fields.Field[Any]):
     """Any JSON value that comes out of the log as it went in: nothing binary, no NaN, no text that is no UTF-8."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if not _is_json(value, MOST_NESTED):
+        if not is_json(value):
             raise ValidationError("Not a valid JSON value.")
         return value
 
@@ -112,7 +112,8 @@ class JsonObject(Json):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-def _is_json(value: Any, levels: int) -> bool:
+def is_json(value: Any, levels: int = MOST_NESTED) -> bool:
+    """Whether a value comes out of the log as it went in: see :class:`Json`."""
     if isinstance(value, str):
         return _is_plain(value)
     if isinstance(value, int | float):
@@ -121,9 +122,9 @@ def _is_json(value: Any, levels: int) -> bool:
         except OverflowError:  # a whole number that is too large for most who read JSON
             return False
     if isinstance(value, dict):
-        return levels > 0 and all(_is_key(key) and _is_json(item, levels - 1) for key, item in value.items())
+        return levels > 0 and all(_is_key(key) and is_json(item, levels - 1) for key, item in value.items())
     if isinstance(value, list):
-        return levels > 0 and all(_is_json(item, levels - 1) for item in value)
+        return levels > 0 and all(is_json(item, levels - 1) for item in value)
     return value is None
 
 

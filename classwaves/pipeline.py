@@ -48,13 +48,22 @@ class Pipeline:
         self._hub = hub
         self._limits = limits
         self.refusals = Refusals(hub.scheduler.after)
+        #: An event has been handled: from now on all workers must know the same ones.
+        self.used = False
         for event in [event for feature in features for event in feature.events]:
-            if event.name in self.events:
-                raise RuntimeError(f"the event {event.name} is registered twice")
-            self.events[event.name] = event
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Know one more event. :raises RuntimeError: there is one of this name."""
+        if event.name in self.events:
+            raise RuntimeError(f"the event {event.name} is registered twice")
+        self.events[event.name] = event
+        if event.limit:
+            self._limits.add_event_rate(event.name, event.limit)
 
     def handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         """Run one event, count it, and return its ack; a failure also goes to the sender as ``error``."""
+        self.used = True
         known = name if isinstance(name, str) and name in self.events else UNKNOWN
         with Trail(EVENT, known, connection.principal.user_id) as trail:
             answer = self._answer(connection, name, args, trail)
@@ -141,7 +150,7 @@ class Pipeline:
                 # made of the state that this attempt relies on
                 context.client_message_id = given or context.event.own_key(context.live.replica, data)
                 context.note_fences()
-                check(context)
+                check(context, data)
                 try:
                     answer = run_step("classwaves.handler", context.event.handler, context, data)
                     if context.event.audits:

@@ -6,7 +6,7 @@ Imports errors. A rule looks at a context and says yes or no, or raises a refusa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import ClassWavesError
 
@@ -38,7 +38,7 @@ def forbidden(reason: str, message: str | None = None) -> ClassWavesError:
     return ClassWavesError("FORBIDDEN", message, details={"reason": reason})
 
 
-def check(context: Context) -> None:
+def check(context: Context, data: dict[str, Any]) -> None:
     """Refuse what the event's rule does not allow.
 
     :raises ClassWavesError: ``SESSION_ENDED``, ``NOT_IN_SESSION``, ``FORBIDDEN``, ``SESSION_NOT_ACTIVE``, in this
@@ -51,7 +51,7 @@ def check(context: Context) -> None:
         raise ClassWavesError("NOT_IN_SESSION")
     if context.principal.is_transcriber and event.allow != "captioner":
         raise forbidden("scope", "This token is for captions alone")
-    if not RULES[event.allow](context):
+    if not (event.permits(context, data) if event.permits else RULES[event.allow](context)):
         raise ClassWavesError("FORBIDDEN")
     if event.active and status != "active":
         raise ClassWavesError("SESSION_NOT_ACTIVE")

@@ -8,7 +8,7 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "trail brake",
+    "explained trail brake",
     "logs refusals otel",
     "clock errors models codec filenames filetypes names tally addresses windows web_origin",
     "tallies tracing",
@@ -73,7 +73,9 @@ LAYERS = [
     "features.moderation features.reactions features.signs",
     "features.history",
     "features",
-    "pipeline lifecycle publisher",
+    "pipeline lifecycle publisher shopcontext",
+    "registry featuresets",
+    "decorators",
     "auth auth.accounts auth.tokens transport.gate transport.server",
     "namespace",
     "closing samples",
@@ -210,6 +212,11 @@ FLASKLESS = {
     "pipeline",
     "published",
     "publisher",
+    "shopcontext",
+    "registry",
+    "featuresets",
+    "decorators",
+    "explained",
     "trail",
     "tracing",
     "otel",

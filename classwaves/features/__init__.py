@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from ..events import Feature
-from .activities import activities
-from .attendance import attendance
-from .calls import calls
-from .chat import chat
-from .connection import connection
-from .files import files
-from .groups import groups
-from .hands import hands
-from .history import history
-from .membership import membership
-from .moderation import moderation
-from .presence import presence
-from .reactions import reactions
-from .signs import signs
-from .transcription import transcription
-from .waiting import waiting
+from .activities import activities as activities
+from .attendance import attendance as attendance
+from .calls import calls as calls
+from .chat import chat as chat
+from .connection import connection as connection
+from .files import files as files
+from .groups import groups as groups
+from .hands import hands as hands
+from .history import history as history
+from .membership import membership as membership
+from .moderation import moderation as moderation
+from .presence import presence as presence
+from .reactions import reactions as reactions
+from .signs import signs as signs
+from .transcription import transcription as transcription
+from .waiting import waiting as waiting
 
 #: What an application has unless it says otherwise.
 FEATURES: tuple[Feature, ...] = (

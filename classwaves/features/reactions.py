@@ -14,7 +14,7 @@ from ..payloads import StoredEvent, Text, identifier
 from ..replica import Replica, fold, view
 from .chat import newest_message
 
-reactions = Feature("reactions")
+reactions = Feature("reactions", needs=("chat",))
 
 #: How many different emoji one message may have.
 MOST = 50

@@ -11,7 +11,7 @@ from ..payloads import Flag, SessionEvent, StoredEvent, identifier
 from .chat import any_message
 from .groups import group_audience
 
-signs = Feature("signs")
+signs = Feature("signs", needs=("chat",))
 
 
 class TypingSchema(SessionEvent):
