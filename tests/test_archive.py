@@ -12,6 +12,7 @@ from classwaves.archive.base import Asked
 from classwaves.archive.sql import SqlArchive
 from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.store.base import Store
+from classwaves.tally import Tally
 from tests.support.archives import DatabaseOfTest, kept, log
 from tests.support.archives import archive as archive
 from tests.support.archives import database as database
@@ -214,6 +215,7 @@ class Rewritten:
     def __init__(self, entries: list[Entry], session: SessionRecord) -> None:
         self.entries = entries
         self.session = session
+        self.tally = Tally()
 
     def says(self, text: str, epoch: str) -> None:
         last = self.entries[-1]
