@@ -235,7 +235,7 @@ def test_a_lesson_goes_on_after_a_fault(
             assert done - ({"typing"} if fault is read_only else set()) == still_works
             for kind, answer in answers.items():
                 assert answer["ok"] or (is_refusal(answer) and answer["error"]["retryAfterMs"] > 0), (kind, answer)
-            assert not are_ready(kept_pair)
+            eventually(lambda: not are_ready(kept_pair), 10, "not ready, as the store was a second ago")
             if time.monotonic() >= until:
                 break
     lesson.heals()
