@@ -136,8 +136,9 @@ class SessionRecord:
     settings: Mapping[str, Any] = field(default_factory=lambda: dict(DEFAULT_SESSION_SETTINGS))
 
     def is_staff(self, user_id: str, role: str) -> bool:
-        """Whether this user is the owner, a co-teacher or an admin."""
-        return role == "admin" or user_id == self.owner_id or user_id in self.settings["coTeacherIds"]
+        """Whether this user is the owner, a co-teacher or an admin. An owner who was made a student is not."""
+        owns = user_id == self.owner_id and role != "student"
+        return role == "admin" or owns or user_id in self.settings["coTeacherIds"]
 
     def with_changes(self, **changes: Any) -> SessionRecord:
         return replace(self, **changes)

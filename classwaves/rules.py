@@ -95,14 +95,14 @@ def captioner(context: Context) -> bool:
 
 @rule("staff")
 def staff(context: Context) -> bool:
-    """The owner, the co-teachers, and admins."""
+    """The owner, while they are no student, the co-teachers, and admins."""
     return context.is_staff
 
 
 @rule("owner")
 def owner(context: Context) -> bool:
     """The teacher who created the session."""
-    return context.live.record.owner_id == context.principal.user_id
+    return context.is_staff and context.live.record.owner_id == context.principal.user_id
 
 
 @rule("admin")

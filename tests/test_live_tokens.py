@@ -253,6 +253,26 @@ def test_a_role_changes_what_a_socket_may_and_hears(tabs: Tabs, room: Classroom)
     assert "ada" not in member
 
 
+def test_a_teacher_who_becomes_a_student_leads_no_session_any_more(room: Classroom) -> None:
+    """Neither over the sockets that they have, nor over REST; and again, once they are a teacher again."""
+    users, client = Users(state_of(room.app).store), room.app.test_client()
+    grace, headers = room.teacher(), {"Authorization": f"Bearer {room.token('Grace', 'teacher')}"}
+    path, hide = f"/api/v1/sessions/{room.code}", {"sessionCode": room.code, "mode": "quiz"}
+    roster = {"settings": {"rosterUserIds": ["ada"]}}
+    assert client.patch(path, json=roster, headers=headers).status_code == 200
+    users.set_role("grace", "student")
+    grace.take()
+    assert grace.refused("setSessionMode", hide)["code"] == "FORBIDDEN"
+    assert "grace" not in staff_of(room)
+    for method, rest in (("PATCH", ""), ("POST", "/end"), ("GET", "/export"), ("POST", "/transcriber")):
+        answer = client.open(path + rest, method=method, json={}, headers=headers)
+        assert answer.status_code == 403, rest
+    (session,) = client.get("/api/v1/sessions", headers=headers).get_json()["sessions"]
+    assert "rosterUserIds" not in session["settings"]
+    users.set_role("grace", "teacher")
+    assert grace.ask("setSessionMode", hide)["ok"]
+
+
 def staff_of(room: Classroom) -> set[str]:
     (live,) = state_of(room.app).hub.live_sessions()
     return {member.principal.user_id for member in live.members.values() if member.staff}

@@ -171,7 +171,7 @@ def index(page: dict[str, int]) -> dict[str, Any]:
     current_state().limits.hit("read", who.user_id)
     owner = None if who.role == "admin" else who.user_id
     records, following = page_of(current_state().store.list_sessions(owner, cursor, limit + 1), cursor, limit)
-    return {"sessions": records, "nextCursor": following}
+    return {"sessions": [_shown(record, who) for record in records], "nextCursor": following}
 
 
 @blueprint.route("/sessions/<code>", methods=["GET"])
