@@ -59,6 +59,7 @@ class RateLimits:
         self._sweep_at = REMEMBERED
         self._redis: FixedWindowRateLimiter | None = None
         self.connections = Places(settings.user_connections if self._enabled else math.inf)
+        self._houses = Places(settings.address_connections if self._enabled else math.inf)
         self.logins = Places(settings.address_logins if self._enabled else math.inf)
         self.downloads = Places(settings.user_downloads if self._enabled else math.inf)
 
@@ -98,6 +99,19 @@ class RateLimits:
     def is_welcome(self, address: str, *what: str) -> bool:
         """Whether somebody was there not long ago. :raises StoreUnavailable: Redis is away."""
         return self._enabled and self._take(WELCOME, (address, *what), 0) > 0
+
+    def enter(self, address: str, user_id: str) -> None:
+        """A socket of a user comes in, until :meth:`leave`. :raises ClassWavesError: ``CONNECTION_LIMIT``."""
+        if not self.connections.take(user_id):
+            raise ClassWavesError("CONNECTION_LIMIT")
+        if not self._houses.take(address):
+            self.connections.leave(user_id)
+            raise ClassWavesError("CONNECTION_LIMIT")
+
+    def leave(self, address: str, user_id: str) -> None:
+        """It has gone."""
+        self.connections.leave(user_id)
+        self._houses.leave(address)
 
     @contextmanager
     def login(self, address: str, name: str) -> Iterator[None]:

@@ -108,8 +108,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             raise ClassWavesError("AUTH_REQUIRED")
         principal = self._tokens.check(token)
         self._limits.hit("connect", source(address), principal.user_id)
-        if not self._limits.connections.take(principal.user_id):
-            raise ClassWavesError("CONNECTION_LIMIT")
+        self._limits.enter(source(address), principal.user_id)
         return principal
 
     def _disconnect(self, sid: str, reason: str | None = None) -> None:
@@ -119,7 +118,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             self._by_transport.pop(connection.eio_sid, None)
             if self.counts:
                 self.hub.tally.disconnect(reason)
-            self._limits.connections.leave(connection.principal.user_id)
+            self._limits.leave(source(connection.address), connection.principal.user_id)
             self.hub.watch.forget(connection)
             self.hub.scheduler.after(0, lambda: self._detach(connection))
 

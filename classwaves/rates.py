@@ -52,6 +52,9 @@ class RateSettings:
     user_connections: int = setting(
         "CLASSWAVES_USER_CONNECTIONS", 50, readers.positive(int), "sockets of one user at once, at one worker"
     )
+    address_connections: int = setting(
+        "CLASSWAVES_ADDRESS_CONNECTIONS", 5000, readers.positive(int), "sockets of one address at once, at one worker"
+    )
     read_rate: str = setting(
         "CLASSWAVES_READ_RATE", "30/second;600/minute", readers.rate, "REST reads of sessions per user"
     )

@@ -92,6 +92,19 @@ def test_a_user_has_so_many_sockets_at_once(make_app: AppFactory) -> None:
     eventually(lambda: len(state_of(room.app).limits.connections) == 2, what="places that are free again")
 
 
+def test_an_address_has_so_many_sockets_at_once(make_app: AppFactory) -> None:
+    """One pupil is as many guests as they like: all of them together leave room for other schools."""
+    room = limited(make_app, ADDRESS_CONNECTIONS="3")
+    tabs = [room.tab(name) for name in ("Ada", "Ben", "Cay")]
+    assert all(tab.connected for tab in tabs)
+    assert not room.tab("Dan").connected
+    limits = state_of(room.app).limits
+    limits.enter(HOME, "Eve")
+    assert len(limits.connections) == 4, "who was refused keeps no place"
+    tabs[0].vanish()
+    assert room.tab("Dan").connected
+
+
 def test_a_user_has_so_many_downloads_at_once(make_app: AppFactory) -> None:
     room = limited(make_app, USER_DOWNLOADS="2")
     client = room.app.test_client()

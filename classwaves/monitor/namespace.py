@@ -12,6 +12,7 @@ from flask import Flask
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, SocketIO
 
+from ..addresses import source
 from ..auth.tokens import Tokens
 from ..errors import ClassWavesError
 from ..hub import Hub
@@ -46,7 +47,8 @@ class MonitorNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no
         self._tokens = tokens
         self._limits = limits
         self._enter = enter
-        self._users: dict[str, str] = {}
+        #: what each socket counts as, until it leaves: its address and its user
+        self._seats: dict[str, tuple[str, str]] = {}
         self.desk: Desk
         self.hub: Hub
 
@@ -69,15 +71,16 @@ class MonitorNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> bool | None:
         eio_sid = self._sio.server.manager.eio_sid_from_sid(sid, PATH)
+        address = str(environ.get("REMOTE_ADDR", ""))
         try:
             with self._app.app_context():
-                who = self._enter(environ, auth, str(environ.get("REMOTE_ADDR", "")))
+                who = self._enter(environ, auth, address)
             if may_watch(who):
                 self.hub.start()
-                self._users[sid] = who.user_id
+                self._seats[sid] = source(address), who.user_id
                 self.desk.watch(sid, who)
                 return None
-            self._limits.connections.leave(who.user_id)
+            self._limits.leave(source(address), who.user_id)
             raise ClassWavesError("FORBIDDEN", "The monitor is for admins")
         except ClassWavesError as error:
             message = REFUSALS.get(error.code, error.message)
@@ -94,8 +97,8 @@ class MonitorNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no
 
     def _disconnect(self, sid: str) -> None:
         self.desk.unwatch(sid)
-        if (user_id := self._users.pop(sid, None)) is not None:
-            self._limits.connections.leave(user_id)
+        if (seat := self._seats.pop(sid, None)) is not None:
+            self._limits.leave(*seat)
 
     def _answer(self, sid: str, who: Principal, event: str, args: tuple[Any, ...]) -> dict[str, Any]:
         try:
