@@ -9,6 +9,7 @@ from flask import current_app, has_app_context, has_request_context, request
 from flask.globals import app_ctx, request_ctx
 from hypothesis import HealthCheck, settings
 
+from classwaves.testing import plugin
 from tests.support import processes
 from tests.support.apps import demo_app as demo_app
 from tests.support.apps import make_app as make_app
@@ -23,8 +24,10 @@ settings.register_profile("classwaves", deadline=None, suppress_health_check=[He
 settings.load_profile("classwaves")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Clean the environment of a developer's settings, and mark what the tests start."""
+    if not config.pluginmanager.has_plugin("classwaves"):  # installed before it had a plugin
+        config.pluginmanager.register(plugin, "classwaves")
     processes.forget_server_settings()
     os.environ["CLASSWAVES_ARCHIVE_URL"] = "none"  # the archive's own tests say otherwise
     processes.mark_this_process()

@@ -103,6 +103,12 @@ LAYERS = [
     "cli",
     "app",
     "__main__",
+    "testing.inbox testing.clock testing.backstage",
+    "testing.stages",
+    "testing.people testing.served testing.sockets",
+    "testing.room testing.server",
+    "testing.plugin",
+    "testing",
     "",
 ]
 """From the bottom up; a module may import from the lines before its own. The package itself is the empty name."""
@@ -110,7 +116,7 @@ LAYERS = [
 #: library -> the modules that may import it
 RESERVED = {
     "classwaves": set(),  # relative imports only, so that the other tests see them
-    "socketio": {"transport.packets", "transport.rooms", "transport.server"},
+    "socketio": {"testing.sockets", "transport.packets", "transport.rooms", "transport.server"},
     "engineio": {"transport.engine", "transport.rooms", "transport.server"},
     "flask_socketio": {
         "transport.gate",
@@ -147,7 +153,7 @@ RESERVED = {
         "transport.wheel",
         "transport.worker",
     },
-    "gunicorn": {"transport.gunicorn_log", "transport.worker"},
+    "gunicorn": {"testing.served", "transport.gunicorn_log", "transport.worker"},
     "opentelemetry": {"otel"},
     "orjson": {"codec"},
     "redis": {
