@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from . import trail
@@ -44,7 +45,7 @@ ACTS: dict[str, str] = {
     "user.unblocked": "a user may log in again",
     "user.logins": "all logins of a user were ended",
     "user.exported": "what is kept of a user was handed out",
-    "user.erased": "a user's names, texts and files were erased",
+    "user.erased": "a user's names, texts and files were erased (`details.complete: false`: it was broken off)",
     "worker.drained": "an operator let workers drain; `details.workers` says which",
     "worker.undrained": "an operator let them go on",
     "audit.exported": "this stream was handed out whole",
@@ -89,6 +90,16 @@ class Audit:
             self._store.note_act(act, self._seconds, once)
         except StoreUnavailable:
             logger.error("the store is away, and the audit stream lacks this: %s", act.text())
+
+    @contextmanager
+    def noting(self, what: str, who: str = "", *, target: str = "", via: str = "") -> Iterator[None]:
+        """Write down an act of many steps when it ends; ``details: {"complete": false}`` if it was broken off."""
+        details: dict[str, Any] = {"complete": False}
+        try:
+            yield
+            details = {}
+        finally:
+            self.note(what, who, target=target, details=details, via=via)
 
     def page(self, before: str, limit: int) -> list[Noted]:
         """The newest acts before this id, newest first."""

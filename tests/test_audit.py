@@ -194,6 +194,23 @@ def test_what_becomes_of_users(app: Flask, client: FlaskClient, root: dict[str, 
     assert stream(app)[1]["details"] == {"route": f"GET {route}"}
 
 
+def test_an_erase_that_is_broken_off_is_an_act_too(
+    app: Flask, client: FlaskClient, root: dict[str, str], room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: Any) -> int:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(state_of(app).store, "rewrite", away)
+    assert client.delete(f"{API}/users/ada/data", headers=root).status_code == 503
+    monkeypatch.undo()
+    assert client.delete(f"{API}/users/ada/data", headers=root).status_code == 200
+    acts = stream(app)[1:]
+    assert [(act["what"], act["target"], act["details"]) for act in acts] == [
+        ("user.erased", "ada", {"complete": False}),
+        ("user.erased", "ada", {}),
+    ]
+
+
 def test_only_admins_read_the_stream(app: Flask, client: FlaskClient) -> None:
     for name, role in (("Grace", "teacher"), ("Ada", "student")):
         answer = client.get(f"{API}/audit", headers=headers_for(app, name, role))
@@ -264,7 +281,24 @@ def test_what_an_operator_does_in_a_shell(make_app: AppFactory, redis_url: str) 
         "user.unblocked",
         "user.erased",
         "audit.exported",
+        "audit.exported",
     ]
     assert {(act["via"], act["who"]) for act in lines} == {("shell", None)}
     assert len({act["target"] for act in lines[:5]}) == 1
     assert "secret" not in json.dumps(lines)
+
+
+def test_an_export_in_a_shell_that_is_broken_off_is_an_act(
+    make_app: AppFactory, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of it may be out by then."""
+    app = make_app(REDIS_URL=redis_url, CLASSWAVES_ARCHIVE_URL="none")
+    room = open_classroom(app)
+
+    def broken_off(*args: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("classwaves.cli.personal._write", broken_off)
+    for arguments in (["export", room.code], ["export-user", "ada"]):
+        assert app.test_cli_runner().invoke(cli, arguments).exit_code != 0
+    assert [act["what"] for act in stream(app)[1:]] == ["session.exported", "user.exported"]

@@ -17,8 +17,8 @@ from .personal import OUTPUT
 def audit(output: IO[str]) -> None:
     """Write the audit stream as JSON lines, oldest first: who did what that not everybody may."""
     stream, count = shared_state().hub.audit, 0
+    stream.note("audit.exported", via="shell")
     for noted in stream.everything():
         output.write(json.dumps(shown(noted)) + "\n")
         count += 1
-    stream.note("audit.exported", via="shell")
     click.echo(f"{count} acts", err=True)

@@ -28,8 +28,8 @@ def export(code: str, output: IO[str]) -> None:
     session_id = session_id_of(state, code)
     total = state.store.positions([session_id]).get(session_id, 0)
     entries = Log(state.store, state.hub.archive).everything(session_id)
+    note("session.exported", session_id)  # first: it may be broken off when most of it is out
     count = _write((line(entry) for entry in entries), output, total, "Exporting")
-    note("session.exported", session_id)
     click.echo(f"{count} entries", err=True)
 
 
@@ -39,8 +39,8 @@ def export(code: str, output: IO[str]) -> None:
 def export_user(user_id: str, output: IO[str]) -> None:
     """Write what has a user's names or texts, in all sessions, as JSON lines like those of an export."""
     found = PersonalData(shared_state().hub, user_id).entries()
-    count = _write(({"sessionCode": said.code, **line(said.entry)} for said in found), output, 0, "Searching")
     note("user.exported", user_id)
+    count = _write(({"sessionCode": said.code, **line(said.entry)} for said in found), output, 0, "Searching")
     click.echo(f"{count} entries", err=True)
 
 
@@ -66,9 +66,8 @@ def erase_user(user_id: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Erase everything of the user {user_id}? This cannot be undone", abort=True)
     hub = current_state().hub
-    with bar(0, "Sessions gone through") as progress:
+    with hub.audit.noting("user.erased", target=user_id, via="shell"), bar(0, "Sessions gone through") as progress:
         erased = PersonalData(hub, user_id, progress).erase()
-    note("user.erased", user_id)
     click.echo(
         f"Erased: {erased.entries} entries of logs, {erased.archived} in the archive, {erased.files} files, "
         f"{erased.accounts} accounts"

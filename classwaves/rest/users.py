@@ -51,7 +51,6 @@ def erase(user_id: str) -> Erased:
     What was said keeps its place and its time, so that order and counts stay, and user ids stay. Whoever is in one of
     these sessions is told anew how it is: `sessionJoined` with `recovered: false`.
     """
-    who = principal()
-    done = _of(user_id).erase(asking=who.auth.id if who.user_id == user_id else "")
-    current_state().hub.audit.note("user.erased", who.user_id, target=user_id)
-    return done
+    who, personal = principal(), _of(user_id)
+    with current_state().hub.audit.noting("user.erased", who.user_id, target=user_id):
+        return personal.erase(asking=who.auth.id if who.user_id == user_id else "")
