@@ -60,6 +60,8 @@ class Lobby:
         self._teller = teller
         self._name = new_id(6)  # of this worker's list
         self._here: dict[str, Waiter] = {}  # by socket
+        #: who was here a moment ago, and is on the list until their grace is over
+        self._missed: dict[str, Waiter] = {}
         self._lists: dict[str, tuple[float, Names]] = {}  # until when it is believed, and who is on it
         self._beats = False
         self._voice = threading.Lock()  # what is said of this list is sent in the order in which it was so
@@ -67,16 +69,19 @@ class Lobby:
     # sockets of this worker
 
     def add(self, sid: str, waiter: Waiter) -> None:
-        """A socket waits; :meth:`say_added` is to tell the others. Who asks again keeps their place in the row."""
-        before = self._here.get(sid)
+        """A socket waits; :meth:`say_added` is to tell the others. Who asks again, or is back, keeps their place."""
+        before = self._missed.pop(waiter.principal.user_id, None) or self._here.get(sid)
         self._here[sid] = replace(waiter, since=before.since) if before else waiter
         self._begin()
 
     def leave(self, sid: str, grace: float = 0.0) -> Waiter | None:
         """A socket waits no longer. If its user has no other one, they are off the list after the grace."""
         waiter = self._here.pop(sid, None)
-        if waiter and waiter.principal.user_id not in self._mine():
-            self._teller.later(grace, functools.partial(self._say_gone, waiter.principal.user_id))
+        if waiter and all(one.principal.user_id != waiter.principal.user_id for one in self._here.values()):
+            self._missed.pop(waiter.principal.user_id, None)
+            if grace:
+                self._missed[waiter.principal.user_id] = waiter
+            self._teller.later(grace, functools.partial(self._say_gone, waiter))
         return waiter
 
     def here(self) -> list[tuple[str, Waiter]]:
@@ -96,7 +101,7 @@ class Lobby:
 
     def _mine(self) -> Names:
         names: Names = {}
-        for waiter in self._here.values():  # the first socket of somebody says since when
+        for waiter in (*self._missed.values(), *self._here.values()):  # the first socket of somebody says since when
             names.setdefault(waiter.principal.user_id, (waiter.principal.display_name, waiter.since))
         return names
 
@@ -152,12 +157,12 @@ class Lobby:
     # again and again, while somebody waits
 
     def _begin(self) -> None:
-        if not self._beats and (self._here or self._lists):
+        if not self._beats and (self._here or self._missed or self._lists):
             self._beats = True
             self._teller.later(self._teller.settings.renew, self._say_again)
 
     def _say_again(self) -> None:
-        if self._here:
+        if self._here or self._missed:
             self.say_all()
         with self._teller.lock:
             before, now = self.names(), time.monotonic()
@@ -187,9 +192,12 @@ class Lobby:
         """Ask all workers who waits there: this one has just begun to serve the session."""
         self._teller.store.publish(self._teller.id, {"kind": "waitingAsked"})
 
-    def _say_gone(self, user_id: str) -> None:
+    def _say_gone(self, waiter: Waiter) -> None:
+        user_id = waiter.principal.user_id
         with self._voice:
             with self._teller.lock:
+                if self._missed.get(user_id) is waiter:  # and has not come and gone once more
+                    del self._missed[user_id]
                 back = user_id in self._mine()
             if not back:
                 self._say(gone=[user_id])

@@ -164,6 +164,25 @@ def test_who_asks_again_keeps_their_place(room: Classroom) -> None:
     assert [one["displayName"] for one in room.teacher().join(room.code)["waiting"]] == ["Ann", "Ben"]
 
 
+def test_who_is_back_within_the_grace_keeps_their_place(make_app: AppFactory) -> None:
+    room = open_classroom(make_app(), waitingRoom=True)  # the grace is 5 s
+    ann, ben = Guest(room, "Ann"), Guest(room, "Ben")
+    lost = ann.waiting()
+    ben.waiting()
+    lost.vanish()
+    (live,) = state_of(room.app).hub.live_sessions()
+    eventually(lambda: live.lobby._missed, what="the loss")
+    ann.waiting()
+    teacher = room.teacher()
+    assert [one["displayName"] for one in teacher.join(room.code)["waiting"]] == ["Ann", "Ben"]
+    assert admit(teacher, ann)["ok"]
+    assert [one["displayName"] for one in teacher_list(room)] == ["Ben"]
+
+
+def teacher_list(room: Classroom) -> Any:
+    return room.teacher().join(room.code)["waiting"]
+
+
 def waiting_since(room: Classroom) -> list[int]:
     (live,) = state_of(room.app).hub.live_sessions()
     return [since for _, since in live.lobby.names().values()]

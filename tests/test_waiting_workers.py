@@ -79,6 +79,27 @@ def test_a_guest_who_goes_is_off_the_list_everywhere(two: list[Worker]) -> None:
     assert gone == {"sessionCode": session.code, "userId": "gus"}
 
 
+def test_a_guest_whose_connection_is_lost_is_on_the_list_for_the_grace(redis_url: str, workers: list[Worker]) -> None:
+    """Also when the list is repeated meanwhile, which it is for those who still wait."""
+    quick: dict[str, float] = {"LEASE": 2.0, "RENEW": 0.05, "DISCONNECT_GRACE": 0.6}
+    workers.extend(Worker(redis_store(redis_url), **quick) for _ in range(2))
+    here, there = workers
+    session = session_with_a_waiting_room(here)
+    here.joined(session, "teacher", "teacher")
+    for user in ("gus", "hal"):
+        waiting(there, session, user)
+    here.sockets.gets("teacher", "joinRequested", 2)
+    with there.hub.serving(session.id) as live:
+        live.remove("gus")
+        with here.hub.serving(session.id) as seen:
+            (name,) = seen.lobby._lists
+            until = seen.lobby._lists[name][0]
+            eventually(lambda: seen.lobby._lists[name][0] > until + 0.2, what="the list, a few times", pause=0.005)
+            assert on_list(here, session) == ["gus", "hal"]
+    (gone,) = here.sockets.gets("teacher", "joinWithdrawn", 1)
+    assert gone["userId"] == "gus"
+
+
 def test_who_waits_at_two_workers_is_one(two: list[Worker]) -> None:
     here, there = two
     session = session_with_a_waiting_room(here)
