@@ -145,7 +145,7 @@ def _text(value: Any) -> str:
     """The text of a key: as it is, with line ends that an environment may have escaped, or of a file."""
     text = str(value).strip()
     if "-----BEGIN" in text:
-        return text.replace("\\n", "\n")
+        return text.replace("\\r", "").replace("\\n", "\n")
     try:
         return Path(text.removeprefix("@")).read_text()
     except (OSError, ValueError):

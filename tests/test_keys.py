@@ -110,8 +110,8 @@ def test_a_private_key_needs_no_secret() -> None:
 def test_keys_come_from_files_and_from_environments_that_escape_lines(tmp_path: Path) -> None:
     file, other = tmp_path / "key.pem", tmp_path / "public.pem"
     file.write_text(pem(RSA))
-    escaped = pem(RSA).replace("\n", "\\n")
-    assert len({private_key(value).id for value in (pem(RSA), escaped, str(file), f"@{file}")}) == 1
+    escaped = [pem(RSA).replace("\n", "\\n"), pem(RSA).replace("\n", "\\r\\n")]
+    assert len({private_key(value).id for value in (pem(RSA), *escaped, str(file), f"@{file}")}) == 1
     several = public_pem(RSA) + public_pem(PRIVATE["ES256"])
     other.write_text(several)
     ids = [key.id for key in public_keys(several)]
