@@ -24,7 +24,7 @@ from .tally import Tally, add
 from .windows import Places, Windows
 
 #: What all workers count together, at the price of a round trip to Redis.
-SHARED = ("login", "login_name", "guest", "guess", "personal")
+SHARED = ("login", "login_name", "wrong_password", "guest", "guess", "personal")
 #: What each worker counts for itself: what is frequent, and where the number of workers more does no harm.
 LOCAL = ("handshake", "connect", "read", "create", "event", "session", "chunk", "signal")
 #: No limit, but kept as one: an address from which a session has been entered, or a name logged in, once in so long.
@@ -91,6 +91,14 @@ class RateLimits:
             return
         self._refuse(name, self._take(name, key, 0))
 
+    def note_wrong_password(self, address: str) -> None:
+        """Somebody there had a wrong one, and is told so; it is the next one who may be refused.
+
+        :raises StoreUnavailable: Redis is away.
+        """
+        if self._enabled:
+            self._take("wrong_password", (address,), 1)
+
     def welcome(self, address: str, *what: str) -> None:
         """Somebody at this address has entered this session, or leads it. :raises StoreUnavailable: Redis is away."""
         if self._enabled:
@@ -115,15 +123,18 @@ class RateLimits:
 
     @contextmanager
     def login(self, address: str, name: str) -> Iterator[None]:
-        """While a password is checked, which takes a core for a moment. Names that are made up keep nobody waiting
-        for long at other addresses; nor, at their own, who has logged in from there: these need no place.
+        """While a password is checked, which takes a core for a moment; see :meth:`note_wrong_password` too.
+
+        Who makes up names, or tries one password on many, keeps nobody waiting for long at other addresses; nor, at
+        their own, who has logged in from there: these need no place.
 
         :raises ClassWavesError: ``RATE_LIMIT``; ``SERVICE_UNAVAILABLE``.
         """
         placed = self.logins.take(address)
-        if not placed and not self.is_welcome(address, "login", name):
-            self._refuse("login", LOGIN_PAUSE)
         try:
+            wait = max(self._wait_here("wrong_password", (address,)), 0.0 if placed else LOGIN_PAUSE)
+            if wait > 0 and self._enabled and not self.is_welcome(address, "login", name):
+                self._refuse("login", wait)
             yield
         finally:
             if placed:
@@ -131,10 +142,11 @@ class RateLimits:
 
     def check_here(self, name: str, *key: str) -> None:
         """The same, without asking anybody: what this worker has refused before."""
-        if not self._enabled:
-            return
-        wait = self._refused.get((name, *key), 0.0) - self._clock()
-        self._refuse(name, max(wait, self._windows[name].wait(key)))
+        if self._enabled:
+            self._refuse(name, self._wait_here(name, key))
+
+    def _wait_here(self, name: str, key: Key) -> float:
+        return max(self._refused.get((name, *key), 0.0) - self._clock(), self._windows[name].wait(key))
 
     def _refuse(self, name: str, wait: float) -> None:
         if wait > 0:

@@ -30,6 +30,9 @@ class RateSettings:
     ratelimit_enabled: bool = setting("CLASSWAVES_RATELIMIT_ENABLED", True, readers.flag, "rate limits")
     login_rate: str = setting("CLASSWAVES_LOGIN_RATE", "10/minute", readers.rate, "logins per address and user name")
     login_name_rate: str = setting("CLASSWAVES_LOGIN_NAME_RATE", "60/minute", readers.rate, "logins per user name")
+    wrong_password_rate: str = setting(
+        "CLASSWAVES_WRONG_PASSWORD_RATE", "600/minute", readers.rate, "wrong passwords per address, whatever the names"
+    )
     address_logins: int = setting(
         "CLASSWAVES_ADDRESS_LOGINS",
         60,

@@ -45,6 +45,7 @@ def login(body: dict[str, str]) -> dict[str, Any]:
     with state.limits.login(address(), name):
         account = state.authenticator.authenticate(body["username"], body["password"])
     if account is None:
+        state.limits.note_wrong_password(address())
         raise ClassWavesError("INVALID_CREDENTIALS")
     state.limits.welcome(address(), "login", name)
     return tokens(state.tokens.login(account))
