@@ -35,7 +35,7 @@ class RateSettings:
     )
     address_logins: int = setting(
         "CLASSWAVES_ADDRESS_LOGINS",
-        60,
+        30,
         readers.positive(int),
         "passwords of one address that are checked, or wait to be, at once, at one worker",
     )

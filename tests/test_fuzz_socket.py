@@ -41,7 +41,7 @@ FILES = sorted(CORPUS.glob("*.txt"))
 def scene() -> Iterator[Scene]:
     """Return a server with a class of five bystanders."""
     with (
-        open_school(server=DebugGunicorn, CLASSWAVES_CONNECT_TIMEOUT="3") as school,
+        open_school(STORE, server=DebugGunicorn, CLASSWAVES_CONNECT_TIMEOUT="3") as school,
         Bystanders(school, 5) as bystanders,
     ):
         assert isinstance(school.server, DebugGunicorn)
