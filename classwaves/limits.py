@@ -125,16 +125,23 @@ class RateLimits:
     def login(self, address: str, name: str) -> Iterator[None]:
         """While a password is checked, which takes a core for a moment; see :meth:`note_wrong_password` too.
 
-        Who makes up names, or tries one password on many, keeps nobody waiting for long at other addresses; nor, at
-        their own, who has logged in from there: these need no place.
+        Each address has its tries with each name. Beyond that, who guesses from elsewhere, makes up names, or tries
+        one password on many, keeps out nobody who has logged in from the same address not long ago.
 
         :raises ClassWavesError: ``RATE_LIMIT``; ``SERVICE_UNAVAILABLE``.
         """
+        self.hit("login", address, name)
         placed = self.logins.take(address)
         try:
-            wait = max(self._wait_here("wrong_password", (address,)), 0.0 if placed else LOGIN_PAUSE)
-            if wait > 0 and self._enabled and not self.is_welcome(address, "login", name):
-                self._refuse("login", wait)
+            if self._enabled:
+                waits = {
+                    "login_name": self._take("login_name", (name,), 1),
+                    "wrong_password": self._wait_here("wrong_password", (address,)),
+                    "login": 0.0 if placed else LOGIN_PAUSE,
+                }
+                longest = max(waits, key=waits.__getitem__)
+                if waits[longest] > 0 and not self.is_welcome(address, "login", name):
+                    self._refuse(longest, waits[longest])
             yield
         finally:
             if placed:

@@ -113,6 +113,16 @@ def test_guessing_one_password_from_many_addresses_is_stopped_too(limited: Limit
     assert answers == ["INVALID_CREDENTIALS"] * 5 + ["RATE_LIMIT"] * 2
 
 
+def test_who_guesses_from_many_addresses_does_not_lock_a_user_out_of_where_they_are(limited: Limited) -> None:
+    client = limited(CLASSWAVES_LOGIN_NAME_RATE="5/minute")
+    assert attempt(client, "ada", PASSWORD, HOME) is None
+    while attempt(client, "ada", address="10.0.0.1") != "RATE_LIMIT":
+        pass
+    assert attempt(client, "ada", PASSWORD) == "RATE_LIMIT"
+    assert attempt(client, "ada", PASSWORD, HOME) is None
+    assert attempt(client, "ADA", "wrong", HOME) == "INVALID_CREDENTIALS"
+
+
 def test_guests_of_a_whole_school_join_at_once(limited: Limited) -> None:
     client = limited()
     code = new_session(client, teacher(client))

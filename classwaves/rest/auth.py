@@ -39,9 +39,6 @@ def tokens(pair: TokenPair) -> dict[str, Any]:
 def login(body: dict[str, str]) -> dict[str, Any]:
     """Log in with a user name and a password."""
     state, name = current_state(), canonical(body["username"])
-    # by name and address first: who guesses from elsewhere does not lock a user out at once
-    state.limits.hit("login", address(), name)
-    state.limits.hit("login_name", name)
     with state.limits.login(address(), name):
         account = state.authenticator.authenticate(body["username"], body["password"])
     if account is None:
