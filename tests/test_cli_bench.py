@@ -41,7 +41,13 @@ def test_what_the_server_refuses_is_told(school: School) -> None:
     assert (refused.exit_code, "SESSION_ACCESS_DENIED" in refused.output) == (1, True)
     away = run(f"http://127.0.0.1:{free_port()}", closed)
     assert (away.exit_code, away.output) == (1, "Error: The server cannot be reached (ConnectionRefusedError).\n")
-    assert run("school.example", closed).exit_code == 2
+    for nonsense in (
+        ["school.example"],
+        ["http://school.example:99999"],
+        ["http://[school"],
+        [school.url, "--rate", "nan"],
+    ):
+        assert run(*nonsense[:1], closed, *nonsense[1:]).exit_code == 2
 
 
 def test_the_commands_run_without_flasks_own(school: School) -> None:

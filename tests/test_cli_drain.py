@@ -108,6 +108,8 @@ def test_a_drain_can_be_stopped(app: Flask, pair: Pair) -> None:
 def test_nobody_is_drained_by_mistake(app: Flask, pair: Pair) -> None:
     assert run(app, "drain").exit_code == 2
     assert run(app, "drain", "--all", "--here").exit_code == 2
+    for seconds in ("nan", "inf", "-1"):
+        assert run(app, "drain", "--all", "--seconds", seconds).exit_code == 2
     for selection in (["--worker", "nobody"], ["--host", "nowhere.example"]):
         ran = run(app, "undrain", *selection)
         assert (ran.exit_code, "No worker that is meant answers" in ran.output) == (1, True)

@@ -63,6 +63,8 @@ def test_tokens_for_guests_and_transcribers_are_for_their_session(app: Flask, co
         (["token", "Gus", "--guest", "ABCDEF"], 1, "There is no such session"),
         (["token", "Gus", "--guest", "ABCDEF", "--transcriber", "ABCDEF"], 2, "not both"),
         (["token", "Gus", "--minutes", "0"], 2, "minutes"),
+        (["token", "Gus", "--minutes", "nan"], 2, "minutes"),
+        (["token", "Gus", "--minutes", "1e300"], 2, "minutes"),
     ],
 )
 def test_a_token_that_cannot_be_is_refused(app: Flask, arguments: list[str], status: int, words: str) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import click
 
 from .group import cli
-from .tables import bar
+from .tables import Amount, bar
 from .wire import TIMEOUT, Broken, Wire
 
 #: How long deliveries may take that are still on their way at the end, in seconds.
@@ -83,8 +83,8 @@ class Load:
 @click.argument("url")
 @click.argument("code")
 @click.option("--clients", type=click.IntRange(1, 1000), default=30, show_default=True, help="Guests who join.")
-@click.option("--rate", type=click.FloatRange(0.1, 1000), default=10.0, show_default=True, help="Messages a second.")
-@click.option("--seconds", type=click.FloatRange(0.1, 600), default=10.0, show_default=True, help="How long.")
+@click.option("--rate", type=Amount(0.1, 1000), default=10.0, show_default=True, help="Messages a second.")
+@click.option("--seconds", type=Amount(0.1, 600), default=10.0, show_default=True, help="How long.")
 @click.option("--prefix", default="/api/v1", show_default=True, help="CLASSWAVES_URL_PREFIX of the server.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(url: str, code: str, clients: int, rate: float, seconds: float, prefix: str, as_json: bool) -> None:
@@ -92,9 +92,7 @@ def bench(url: str, code: str, clients: int, rate: float, seconds: float, prefix
 
     Use a session that was made for it: what they say stays in its log. Ends with 1 if anything was not delivered.
     """
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise click.UsageError("URL must start with http:// or https://.")
+    address = address_of(url)
     load = Load(code)
     try:
         with bar(clients, "Joining") as progress:
@@ -114,6 +112,18 @@ def bench(url: str, code: str, clients: int, rate: float, seconds: float, prefix
     click.echo(json.dumps(found) if as_json else "\n".join(f"{name:20}{value:>12}" for name, value in found.items()))
     if load.missing:
         raise SystemExit(1)
+
+
+def address_of(url: str) -> SplitResult:
+    """A server's URL, taken apart. :raises click.UsageError: it is none."""
+    try:
+        address = urlsplit(url)
+        known = address.scheme in ("http", "https") and address.hostname and address.port != 0
+    except ValueError:  # a port that is no number, an IPv6 address that is none
+        known = False
+    if not known:
+        raise click.UsageError("URL must start with http:// or https://, and be of a server.")
+    return address
 
 
 def guest(address: SplitResult, prefix: str, code: str, name: str) -> str:

@@ -16,12 +16,14 @@ from ..models import new_id
 from ..orders import MAILBOX
 from ..store import Store, open_store
 from .group import cli, note, shared_state
-from .tables import bar
+from .tables import Amount, bar
 
 #: How long a worker may take to answer at all, in seconds.
 ANSWER = 1.0
 #: How long after the last socket was due those may take that still have an event handled, in seconds.
 LATE = 10.0
+#: Over how long it may be, in seconds.
+DAY = 86_400
 
 Report = dict[str, Any]
 
@@ -92,7 +94,7 @@ def meant(everywhere: bool, host: str | None, here: bool, names: tuple[str, ...]
 
 @cli.command("drain")
 @which
-@click.option("--seconds", type=click.FloatRange(0), help="Over how long; CLASSWAVES_DRAIN_SECONDS if left out.")
+@click.option("--seconds", type=Amount(0, DAY), help="Over how long; CLASSWAVES_DRAIN_SECONDS if left out.")
 def drain(seconds: float | None, **selection: Any) -> None:
     """Let workers close their sockets, one after the other, and take no new ones; wait until they have none.
 

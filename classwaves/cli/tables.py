@@ -1,13 +1,24 @@
-"""Tables, bars and times for a terminal. Imports nothing of ours."""
+"""Tables, bars, times and numbers of a command line. Imports nothing of ours."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
+
+
+class Amount(click.FloatRange):
+    """A number within bounds. Python reads ``nan`` and ``inf`` as numbers, and no bound keeps the first one out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number of something.", param, ctx)
+        return number
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

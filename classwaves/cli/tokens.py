@@ -10,13 +10,17 @@ from ..models import Account
 from ..names import canonical, shown
 from ..state import State
 from .group import cli, note, shared_state
+from .tables import Amount
+
+#: For how many minutes a token may be good: a year.
+MOST = 525_600
 
 CARE = "Whoever has this token is {name} for {minutes:g} minutes, and nobody can tell them apart. Keep it in no file."
 
 
 @cli.command("token")
 @click.argument("username")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="How long.")
+@click.option("--minutes", type=Amount(0, MOST, min_open=True), default=60.0, show_default=True, help="How long.")
 @click.option("--guest", metavar="CODE", help="For a guest of this session; USERNAME is the name that others see.")
 @click.option("--transcriber", metavar="CODE", help="For a program that captions this session, and may do no more.")
 def token(username: str, minutes: float, guest: str | None, transcriber: str | None) -> None:
