@@ -1,7 +1,8 @@
 """How log lines look: a JSON object a line where a program reads them, and text on a terminal.
 
-Imports the trail and the brake; gunicorn's master uses it, so it imports nothing with sockets. Only who runs a server
-uses it: an application with ClassWaves on it keeps its own configuration of logging, and may take :class:`AddTrail`.
+Imports the trail, the brake and the tally; gunicorn's master uses it, so it imports nothing with sockets. Only who runs
+a server uses it: an application with ClassWaves on it keeps its own configuration of logging, and may take
+:class:`AddTrail`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from . import trail
 from .brake import Brake
+from .tally import LOST, add
 
 #: What a line may have beside the trail: attribute of a record -> field. What else a record holds is not written.
 FIELDS = {
@@ -211,10 +213,12 @@ def configure() -> None:
     """Take over this process's logging, as the environment says. For who runs a server, not for a library."""
     logging.config.dictConfig(configuration(*wanted()))
     logging.captureWarnings(True)
-    threading.excepthook = _thread_failed
+    threading.excepthook = thread_failed
 
 
-def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+def thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """Write down, and count, what a thread died of."""
     if failed.exc_value is not None and failed.exc_type is not SystemExit:
         told = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        add(LOST, "thread")
         logger.error("a thread failed", exc_info=told)

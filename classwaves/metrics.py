@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from .tallies import Workers
-from .tally import LONG, REASONS, ROOMS, SECONDS, Raw
+from .tally import LONG, PLACES, REASONS, ROOMS, SECONDS, Raw
 
 #: The format of Prometheus' text exposition that all its versions read.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -165,7 +165,13 @@ METRICS = (
         ("reason",),
     ),
     Spec("http_errors_total", "http_errors", "REST requests that were answered with an error, by code.", ("code",)),
-    Spec("failures_total", "failures", "What went wrong in the server itself and was logged, by place.", ("place",)),
+    Spec(
+        "failures_total",
+        "failures",
+        "What went wrong in the server itself and was logged, by place.",
+        ("place",),
+        tuple(sorted(PLACES)),
+    ),
     Spec("fence_conflicts_total", "conflicts", "Attempts of events to append that were late, and were repeated."),
     Spec(
         "redis_errors_total",

@@ -37,6 +37,10 @@ REASONS = frozenset(
         "transport error",
     }
 )
+#: Where something of ours can go wrong: each is shown before it does, or its first failure would be no increase.
+PLACES = frozenset(
+    ("connect", "disconnect", "event", "files", "greenlet", "message", "metrics", "request", "scheduler", "thread")
+)
 #: How many names of events that this server sends have a number of their own; a shop may make names up as it goes.
 NAMES = 100
 #: For how long a late loop is remembered, in seconds.
@@ -47,6 +51,8 @@ Raw = dict[str, list[tuple[list[str], Any]]]
 
 #: What requests are refused for before there is an application that could count it; of the whole process.
 EARLY: dict[str, int] = {}
+#: Threads and greenlets of the whole process that have died of what nobody was waiting for.
+LOST: dict[str, int] = {}
 
 
 class Histogram:
@@ -201,7 +207,7 @@ class Tally:
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
     def fail(self, place: str) -> None:
-        """Something of ours went wrong, and was logged. :param place: where."""
+        """Something of ours went wrong, and was logged. :param place: where, one of :data:`PLACES`."""
         self.failures[place] = self.failures.get(place, 0) + 1
 
     # all of it
@@ -216,7 +222,7 @@ class Tally:
         numbers |= {**self.sample(), "loop_lag": self.loop.lag, "loop_lag_now": self.loop.worst(1.0)}
         numbers["bytes_received"] = {name: traffic.received for name, traffic in self.traffic.items()}
         numbers["bytes_sent"] = {name: traffic.sent for name, traffic in self.traffic.items()}
-        numbers["refused"] = self._all_refused()
+        numbers["refused"], numbers["failures"] = self._all_refused(), {**self.failures, **LOST}
         numbers |= {"workers": 1, "draining": int(self.draining())}
         return {
             name: _rows(value) for name, value in numbers.items() if isinstance(value, int | float | dict | Histogram)
@@ -260,7 +266,7 @@ class Tally:
             "slowConsumers": self.slow_consumers,
             "rateLimited": dict(self.rate_limited),
             "refused": self._all_refused(),
-            "failures": dict(self.failures),
+            "failures": {**self.failures, **LOST},
             "resumes": dict(self.resumes),
             "storeErrors": sum(self.store_errors.values()),
             "reconnects": self.reconnects,

@@ -8,9 +8,9 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "explained trail brake",
+    "explained trail brake tally",
     "logs refusals otel",
-    "clock errors models codec filenames filetypes names tally addresses windows web_origin",
+    "clock errors models codec filenames filetypes names addresses windows web_origin",
     "tallies tracing",
     "metrics",
     "transport",

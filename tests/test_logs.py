@@ -14,6 +14,7 @@ import pytest
 
 from classwaves import logs
 from classwaves.brake import KINDS, Brake
+from classwaves.tally import LOST
 from classwaves.trail import EVENT, REQUEST, Trail
 from classwaves.transport.gunicorn_log import Logger, write_failures
 
@@ -200,6 +201,8 @@ def test_what_a_greenlet_dies_of_is_a_line_without_its_arguments(caplog: pytest.
         gevent.spawn(fail, said).join()
     finally:
         del hub.print_exception
+        counted = LOST.pop("greenlet")
+    assert counted == 1
     (line,) = caplog.records
     assert line.exc_info and line.exc_info[0] is ValueError
     assert said not in logs.JsonFormatter().format(line)

@@ -1,9 +1,13 @@
 """``/metrics``: what Prometheus is told, who is told it, and that no client makes it longer."""
 
+import threading
+
 import pytest
 from flask import Flask
 
+from classwaves import logs, tally
 from classwaves.metrics import METRICS
+from classwaves.tally import PLACES
 from tests.support.apps import AppFactory, bearer, state_of
 from tests.support.prometheus import Scrape, promtool
 from tests.support.tabs import Classroom, Tabs, open_classroom
@@ -43,6 +47,19 @@ def test_a_lesson_as_prometheus_sees_it(tabs: Tabs, room: Classroom) -> None:
     assert seen.value("room_size_bucket", le="5.0") >= 1
     assert seen.value("room_size_bucket", le="2.0") == 0
     assert seen.value("sessions") == 1
+
+
+def test_the_first_failure_is_an_increase(demo_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = scraped(demo_app)
+    assert before.samples["failures_total"] == {(("place", place),): 0 for place in PLACES}
+    monkeypatch.setattr(threading, "excepthook", logs.thread_failed)
+    lost: dict[str, int] = {}
+    monkeypatch.setattr(tally, "LOST", lost)
+    monkeypatch.setattr(logs, "LOST", lost)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    assert scraped(demo_app).value("failures_total", place="thread") == 1 == lost["thread"]
 
 
 def test_the_names_that_were_promised_are_there(demo_app: Flask) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from gunicorn import glogging
 
 from .. import logs
+from ..tally import LOST, add
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,13 @@ class Logger(glogging.Logger):  # type: ignore[misc] # gunicorn has no types
 
 
 def write_failures(hub: Any) -> None:
-    """Write down what a greenlet dies of: gevent would print it, with what its function was called with.
+    """Write down, and count, what a greenlet dies of: gevent would print it, with what its function was called with.
 
     :param hub: gevent's, of this thread.
     """
 
     def print_exception(context: Any, kind: Any, error: Any, trace: Any) -> None:
+        add(LOST, "greenlet")
         logger.error("a greenlet failed", exc_info=(kind, error, trace))
 
     hub.print_exception = print_exception
