@@ -9,11 +9,11 @@ import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from flask import Flask
 
-from . import featuresets, rest, tracing
+from . import featuresets, latecomers, rest, tracing
 from .archive import open_archive
 from .archive.archiver import Archiver
 from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
@@ -54,8 +54,12 @@ from .transport.server import (
     greet_after_connect,
     guard_messages,
     make_socketio,
+    register_classroom,
 )
 from .users import DecidesAboutUsers
+
+if TYPE_CHECKING:
+    from flask_socketio import SocketIO
 
 
 class ClassWaves(Registers, Publishes, DecidesAboutUsers):
@@ -69,6 +73,9 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
     :param features: the capabilities; the built-in ones unless given.
     :param authenticator: made from the application's store; by default the accounts are in the store.
     :param join_guard: asked before somebody joins, see :meth:`join_guard`.
+    :param socketio: see :meth:`init_app`; for one application.
+    :param namespace: the Socket.IO namespace of the classroom, ``/`` by default: ``CLASSWAVES_NAMESPACE``.
+    :param url_prefix: where the REST API is mounted: ``CLASSWAVES_URL_PREFIX``.
     """
 
     #: What a handler raises to refuse: ``raise classwaves.Error("FORBIDDEN", "…")``.
@@ -82,31 +89,44 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         features: Sequence[Feature] = FEATURES,
         authenticator: Callable[[Store], Authenticator] = StoreAuthenticator,
         join_guard: Guard | None = None,
+        socketio: SocketIO | None = None,
+        namespace: str | None = None,
+        url_prefix: str | None = None,
         **misspelled: Never,
     ) -> None:
         self._features = featuresets.checked(features)
         self._registry = Registry(self._features)
         self._authenticator = authenticator
         self._gate = Gate(join_guard)
+        self._socketio = socketio
+        self._namespace, self._url_prefix = namespace, url_prefix
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Flask, *, socketio: SocketIO | None = None) -> None:
         """Register on an application: the Socket.IO namespace ``/``, the REST API and, at the root, ``/healthz``,
         ``/readyz`` and ``/metrics``.
 
         The application's configuration is read now; later changes have no effect.
 
+        :param socketio: the application's own SocketIO object, whose handlers stay; by default the one that it was
+            registered on before, or a fresh one.
         :raises RuntimeError: ClassWaves is registered on this application already.
+        :raises ValueError: the SocketIO object has options or handlers that contradict ours.
         :raises SettingsError: see :meth:`classwaves.settings.Settings.load`.
         """
         if "classwaves" in app.extensions:
             raise RuntimeError("ClassWaves is registered on this app already; call init_app() once per app")
+        for name, value in (("CLASSWAVES_NAMESPACE", self._namespace), ("CLASSWAVES_URL_PREFIX", self._url_prefix)):
+            if value is not None:
+                app.config[name] = value
         settings = Settings.load(app.config)
         tracing.start(settings.tracing)
         app.config["JWT_SECRET_KEY"] = settings.jwt_secret_key
         app.config["SECRET_KEY"] = app.config.get("SECRET_KEY") or settings.secret_key
-        app.extensions["classwaves"] = self._build(app, settings)
+        before = app.extensions.get("socketio")  # one that it was made with, and nobody has told us of
+        app.extensions["classwaves"] = self._build(app, settings, socketio or self._socketio or before)
+        latecomers.watch(app, app.extensions["classwaves"])
         rest.register(app, settings)
         if settings.trusted_proxies:  # outside Socket.IO, which needs the client's address and origin too
             app.wsgi_app = Proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
@@ -129,7 +149,7 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         state = current_state()
         return Outlet(state.store, state.settings.max_event_bytes, state.settings.max_message_length)
 
-    def _build(self, app: Flask, settings: Settings) -> State:
+    def _build(self, app: Flask, settings: Settings, given: SocketIO | None) -> State:
         tally = Tally()
         clock = AppClock()
         store, origins = open_store(settings, clock), Origins(settings)
@@ -139,9 +159,9 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         authenticator = self._authenticator(store)
         if settings.demo:
             authenticator = DemoAuthenticator(authenticator)
-        socketio = make_socketio(app, settings, origins, tally)
-        namespace = ClassroomNamespace(app, socketio, tokens, limits)
-        emitter = SocketIOEmitter(socketio)
+        socketio = make_socketio(app, settings, origins, tally, given)
+        namespace = ClassroomNamespace(app, socketio, tokens, limits, settings.namespace)
+        emitter = SocketIOEmitter(socketio, settings.namespace)
         archive = open_archive(settings)
         hub = Hub(
             store,
@@ -164,8 +184,9 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         _check_event_rates(settings, pipeline)
         namespace.bind(hub, pipeline)
         Samples(tally, hub, namespace, socketio.server.eio)
-        socketio.on_namespace(namespace)
-        greet_after_connect(socketio, namespace.connected)
+        namespace._set_socketio(socketio)
+        register_classroom(socketio.server, namespace)
+        greet_after_connect(socketio, namespace.connected, settings.namespace)
         guard_messages(socketio, namespace.note_size, namespace.refuse_packet, settings.max_event_bytes)
         app.wsgi_app = HandshakeGate(app.wsgi_app, socketio, settings, limits)  # type: ignore[method-assign]
         metrics, health = Metrics(self._workers(tally, socketio.server.eio)), Health(hub, settings)

@@ -1,4 +1,4 @@
-"""The Flask-SocketIO namespace ``/``: tokens checked on connect, every event into the pipeline, departures noted.
+"""The classroom's namespace of Flask-SocketIO: tokens checked on connect, events into the pipeline, departures noted.
 
 Imports what the pipeline imports, auth and transport.
 """
@@ -37,8 +37,8 @@ REFUSALS = {
 class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no types
     """Every socket of the classroom on this worker."""
 
-    def __init__(self, app: Flask, sio: SocketIO, tokens: Tokens, limits: RateLimits) -> None:
-        super().__init__("/")
+    def __init__(self, app: Flask, sio: SocketIO, tokens: Tokens, limits: RateLimits, path: str) -> None:
+        super().__init__(path)
         self._app = app
         self._sio = sio
         self._tokens = tokens
@@ -57,7 +57,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
     def trigger_event(self, event: str, sid: str, *args: Any) -> Any:
         """Everything comes through here. A client can send an event *named* ``connect``: that is an unknown event."""
         manager = self._sio.server.manager
-        if event in ("connect", "disconnect") and not manager.is_connected(sid, "/"):
+        if event in ("connect", "disconnect") and not manager.is_connected(sid, self.namespace):
             return self._connect(sid, *args) if event == "connect" else self._disconnect(sid, *args)
         connection = self.connections.get(sid)
         if connection is None:  # disconnected while the event was on its way
@@ -66,7 +66,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
             return self.pipeline.handle(connection, event, args)
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> bool | None:
-        eio_sid = self._sio.server.manager.eio_sid_from_sid(sid, "/")
+        eio_sid = self._sio.server.manager.eio_sid_from_sid(sid, self.namespace)
         address = str(environ.get("REMOTE_ADDR", ""))
         try:
             with self._app.app_context():
@@ -163,7 +163,7 @@ class ClassroomNamespace(Namespace):  # type: ignore[misc] # flask-socketio has 
     def end(self, connection: Connection, error: ClassWavesError) -> None:
         """Tell a socket why, and disconnect it."""
         self.pipeline.refuse(connection, error)
-        self._sio.server.disconnect(connection.sid, namespace="/", ignore_queue=True)
+        self._sio.server.disconnect(connection.sid, namespace=self.namespace, ignore_queue=True)
 
     def open_connections(self) -> list[Connection]:
         return list(self.connections.values())

@@ -124,6 +124,13 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return read
 
 
+def namespace(value: Any) -> str:
+    name = str(value)
+    if not re.fullmatch(r"/[A-Za-z0-9_/-]*", name) or name == "/monitor":
+        raise ValueError("is a namespace such as / or /classroom, and not /monitor, which is the monitor's")
+    return name
+
+
 def starting_with(*starts: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if not str(value).startswith(starts):

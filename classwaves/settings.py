@@ -75,6 +75,7 @@ class Settings(TokenSettings, RateSettings):
     trusted_proxies: int = setting(
         "CLASSWAVES_TRUSTED_PROXIES", 0, readers.count, "proxies in front that set X-Forwarded-*"
     )
+    namespace: str = setting("CLASSWAVES_NAMESPACE", "/", readers.namespace, "the Socket.IO namespace of the classroom")
     url_prefix: str = setting(
         "CLASSWAVES_URL_PREFIX", "/api/v1", readers.starting_with("/"), "where the REST API is mounted"
     )

@@ -7,6 +7,7 @@ section 4.2).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,10 +15,11 @@ from typing import Any
 
 import jwt
 from flask import Flask
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.config import config
 from flask_jwt_extended.default_callbacks import default_decode_key_callback, default_encode_key_callback
 from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_jwt_extended.tokens import _encode_jwt
 from jwt import ExpiredSignatureError, InvalidSignatureError, InvalidTokenError, PyJWTError
 
 from ..clock import AppClock
@@ -27,6 +29,8 @@ from ..models import TRANSCRIBER, Account, AuthSession, Principal, new_id
 from ..settings import Settings
 from ..store import Store
 from ..token_settings import MAX_TOKEN
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +51,35 @@ class Tokens:
         self._store = store
         self._settings = settings
         self._keys = settings.key_ring
+        self._failing: list[Any] = []
         app.config.setdefault("JWT_SECRET_KEY", settings.jwt_secret_key)
         app.config["JWT_DECODE_LEEWAY"] = settings.jwt_leeway
         for name, value in (("AUDIENCE", settings.jwt_audience), ("ISSUER", settings.jwt_issuer)):
             if value:
                 app.config[f"JWT_ENCODE_{name}"] = app.config[f"JWT_DECODE_{name}"] = value
-        manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
-        self._manager = manager
+        self._manager = app.extensions.get("flask-jwt-extended") or JWTManager(app)
         self._sign_and_verify(app)
-        theirs = manager._token_in_blocklist_callback
+        self._end_with_logins()
+
+    def keep_up(self, app: Flask) -> None:
+        """Go on with a manager, or with a blocklist, that the shop has set up after this extension."""
+        manager = app.extensions["flask-jwt-extended"]
+        if manager is not self._manager:
+            self._manager = manager
+            self._sign_and_verify(app)
+        if manager._token_in_blocklist_callback is not self._ended:
+            self._end_with_logins()
+
+    def _end_with_logins(self) -> None:
+        """Have a shop's own ``@jwt_required()`` routes honour a logout too, beside its own blocklist."""
+        store, theirs = self._store, self._manager._token_in_blocklist_callback
 
         def ended(header: dict[str, Any], claims: dict[str, Any]) -> bool:
             """Whether a token of ours is of a login that is over; of others the shop knows."""
             ours = isinstance(claims.get("sid"), str)
             return (ours and store.auth(claims["sid"]) is None) or bool(theirs(header, claims))
 
-        manager.token_in_blocklist_loader(ended)  # a shop's own @jwt_required() routes honour a logout too
+        self._ended = self._manager.token_in_blocklist_loader(ended)
 
     def _sign_and_verify(self, app: Flask) -> None:
         """Use our keys, for a shop's own routes too; unless the shop has its own way, set up before this extension."""
@@ -156,21 +173,51 @@ class Tokens:
     def _access(self, auth: AuthSession, seconds: float) -> str:
         claims = {"role": auth.role, "name": auth.display_name, "sid": auth.id, "scope": " ".join(auth.scopes)}
         life = timedelta(seconds=seconds + self._clock.ahead)  # what signs goes by the machine's time
-        token: str = create_access_token(
-            auth.user_id, additional_claims=claims, expires_delta=life, additional_headers=self._header
-        )
-        return token
+        return self._encoded(auth.user_id, "access", claims, life)
 
     def _refresh(self, auth: AuthSession) -> tuple[str, str, float]:
         """A refresh token, its id, and its life in seconds."""
         life, claims = timedelta(days=self._settings.refresh_token_days), {"sid": auth.id, "jti": new_id()}
-        token = create_refresh_token(
-            auth.user_id,
-            additional_claims=claims,
-            expires_delta=life + timedelta(seconds=self._clock.ahead),
-            additional_headers=self._header,
-        )
+        ahead = timedelta(seconds=self._clock.ahead)
+        token = self._encoded(auth.user_id, "refresh", claims, life + ahead)
         return token, claims["jti"], life.total_seconds()
+
+    def _encoded(self, user_id: str, kind: str, claims: dict[str, Any], life: timedelta) -> str:
+        """What ``create_access_token()`` makes, without the loader for identities: the shop's takes its own objects.
+
+        Its additional claims are in it, if it has any for a user's id, and ours come before them.
+        """
+        manager = self._manager
+        token: str = _encode_jwt(
+            algorithm=config.algorithm,
+            audience=config.encode_audience,
+            claim_overrides={**self._of_theirs(manager._user_claims_callback, user_id), **claims, "sub": user_id},
+            csrf=config.cookie_csrf_protect,
+            expires_delta=life,
+            fresh=False,
+            header_overrides={
+                **self._of_theirs(manager._jwt_additional_header_callback, user_id),
+                **(self._header or {}),
+            },
+            identity=user_id,
+            identity_claim_key=config.identity_claim_key,
+            issuer=config.encode_issuer,
+            json_encoder=config.json_encoder,
+            secret=manager._encode_key_callback(user_id),
+            token_type=kind,
+            nbf=config.encode_nbf,
+        )
+        return token
+
+    def _of_theirs(self, loader: Any, user_id: str) -> dict[str, Any]:
+        """What a shop's loader adds to a token. It may be made for tokens whose identity is an object of the shop."""
+        try:
+            return dict(loader(user_id))
+        except Exception:  # which is told once, because it is so at each login
+            if loader not in self._failing:
+                self._failing.append(loader)
+                logger.warning("a loader of flask-jwt-extended adds nothing to our tokens: it fails with a user's id")
+            return {}
 
     def refresh(self, token: str) -> TokenPair:
         """Exchange a refresh token. One that was exchanged before ends the auth session.

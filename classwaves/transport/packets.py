@@ -34,9 +34,13 @@ BINARY = {packet.EVENT: packet.BINARY_EVENT, packet.ACK: packet.BINARY_ACK}
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc] # python-socketio has no types
-    """A packet whose decoding fails in one way, whatever is wrong. ``size`` is what has come of it, in bytes."""
+    """A packet whose decoding fails in one way, whatever is wrong. ``size`` is what has come of it, in bytes.
+
+    ``home``: the classroom's namespace, where every name has an answer.
+    """
 
     size = 0
+    home = "/"
     packet_type: int
 
     def __init__(self, packet_type: int = packet.EVENT, data: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -72,7 +76,7 @@ class StrictPacket(packet.Packet):  # type: ignore[misc] # python-socketio has n
         if kind in (packet.EVENT, packet.BINARY_EVENT):
             if not _is_event(self.data):
                 return "not an event"
-            if self.namespace not in (None, "/") and self.data[0] in RESERVED:
+            if (self.namespace or "/") != self.home and self.data[0] in RESERVED:
                 return "a name that is not for events"
         elif kind in (packet.ACK, packet.BINARY_ACK):
             if not isinstance(self.data, list):
@@ -92,7 +96,7 @@ class StrictPacket(packet.Packet):  # type: ignore[misc] # python-socketio has n
             raise self._malformed("not a place for an attachment") from error
 
     def _malformed(self, problem: str) -> MalformedPacket:
-        ours = self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and self.namespace in (None, "/")
+        ours = self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and (self.namespace or "/") == self.home
         return MalformedPacket(problem, self.id if ours else None)
 
 

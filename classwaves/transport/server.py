@@ -21,11 +21,12 @@ from ..origins import Origins
 from ..redis_url import parse_redis_url
 from ..settings import Settings
 from ..tally import Tally
+from .adoption import adopt, bring_back, keep_for_itself
 from .connection import LiveSocket
 from .engine import LiveEngine
 from .handshakes import Handshakes
 from .mail import Post
-from .packets import MalformedPacket, StrictPacket, byte_length, plain_event
+from .packets import RESERVED, MalformedPacket, StrictPacket, byte_length, plain_event
 from .rooms import LiveManager, LiveRedisManager, pack
 
 logger = logging.getLogger(__name__)
@@ -76,10 +77,15 @@ class SocketIOEmitter:
         return bool(self._sio.server.manager.is_connected(sid, self._namespace))
 
 
-def make_socketio(app: Flask, settings: Settings, origins: Origins, tally: Tally) -> SocketIO:
-    """A fresh Flask-SocketIO object for one application.
+def make_socketio(
+    app: Flask, settings: Settings, origins: Origins, tally: Tally, given: SocketIO | None = None
+) -> SocketIO:
+    """The Flask-SocketIO object of one application: a fresh one, or that which the application has.
 
     One object for two applications would lose handlers, and options that it does not know it ignores.
+
+    :raises ValueError: the one that was given has options that contradict ours, handlers in the classroom's namespace,
+        or another application.
     """
     live = is_module_patched("socket")
     engine: dict[str, Any] = {
@@ -90,15 +96,18 @@ def make_socketio(app: Flask, settings: Settings, origins: Origins, tally: Tally
         "max_http_buffer_size": settings.max_packet_bytes,
         "json": codec.Json,
     }
-    sio = SocketIO()
+    sio = given or SocketIO()
+    had = adopt(sio, app)
     sio.init_app(
         app,
         async_handlers=False,  # two events of one client are handled in the order sent
         manage_session=False,
-        serializer=StrictPacket,
+        serializer=type(StrictPacket.__name__, (StrictPacket,), {"home": settings.namespace}),
         client_manager=_manager(settings),
         **engine,
     )
+    bring_back(sio.server, had)
+    keep_for_itself(sio.server, settings.namespace)
     sio.server.manager.count_in(tally)
     if live:
         _go_live(sio.server, settings, engine)
@@ -194,8 +203,14 @@ def _end_disconnects(server: Any) -> None:
     server._handle_disconnect = handle_disconnect
 
 
-def greet_after_connect(sio: SocketIO, on_connected: Callable[[str], None]) -> None:
-    """Call with the id of each socket of the namespace ``/`` once its client has been sent the answer to its CONNECT.
+def register_classroom(server: Any, namespace: Any) -> None:
+    """Put the classroom's handler where nobody else may have one."""
+    server.namespace_handlers[namespace.namespace] = namespace
+    namespace._set_server(server)
+
+
+def greet_after_connect(sio: SocketIO, on_connected: Callable[[str], None], home: str) -> None:
+    """Call with the id of each socket of a namespace once its client has been sent the answer to its CONNECT.
 
     Connect handlers run before that answer, which has to be the first that a client hears.
     """
@@ -203,10 +218,10 @@ def greet_after_connect(sio: SocketIO, on_connected: Callable[[str], None]) -> N
     inner = server._handle_connect
 
     def handle_connect(eio_sid: str, namespace: str | None, data: Any) -> None:
-        before = server.manager.sid_from_eio_sid(eio_sid, "/")
+        before = server.manager.sid_from_eio_sid(eio_sid, home)
         inner(eio_sid, namespace, data)
-        sid = server.manager.sid_from_eio_sid(eio_sid, "/")
-        if sid is not None and sid != before and server.manager.is_connected(sid, "/"):
+        sid = server.manager.sid_from_eio_sid(eio_sid, home)
+        if sid is not None and sid != before and server.manager.is_connected(sid, home):
             on_connected(sid)
 
     server._handle_connect = handle_connect
@@ -225,6 +240,7 @@ def guard_messages(
     :param on_malformed: called with the Engine.IO id of who sent what is no packet; what it returns is acked.
     """
     server = sio.server
+    home = server.packet_class.home
 
     def handle(eio_sid: str, data: Any) -> None:
         if not data and eio_sid not in server._binary_packet:
@@ -232,6 +248,8 @@ def guard_messages(
         if data[:1] != "0" and not server.manager.is_admitted(eio_sid):
             raise MalformedPacket("something else before CONNECT")
         if eio_sid not in server._binary_packet and (event := plain_event(data)):
+            if home != "/" and event[1][0] in RESERVED:  # a handler of the shop would be called
+                raise MalformedPacket("a name that is not for events")
             server._handle_event(eio_sid, None, *event)
         elif eio_sid not in server._binary_packet and data[:1] in ("5", "6"):
             begin(eio_sid, server.packet_class(encoded_packet=data))
@@ -255,7 +273,9 @@ def guard_messages(
             server._binary_packet.pop(eio_sid, None)  # or it would take whatever comes for its attachments
             ack = on_malformed(eio_sid)
             if ack and error.ack_id is not None:
-                server._send_packet(eio_sid, server.packet_class(packet.ACK, id=error.ack_id, data=[ack]))
+                server._send_packet(
+                    eio_sid, server.packet_class(packet.ACK, id=error.ack_id, data=[ack], namespace=home)
+                )
             if begun and isinstance(data, str):
                 on_message(eio_sid, data)  # its attachments did not come; this is a packet of its own
         finally:
