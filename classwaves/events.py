@@ -16,6 +16,7 @@ from typing import Any
 from marshmallow import Schema
 
 from .connections import Connection, Flight
+from .declared import Declares
 from .errors import StaleFence
 from .hub import Hub
 from .live import LiveSession
@@ -102,13 +103,14 @@ class Event:
         return f"{self.name}\0{self.key(replica, data)}" if self.key else None
 
 
-class Feature:
+class Feature(Declares):
     """A capability of the classroom in one file: a name and the events registered with :meth:`event`.
 
     :param needs: the names of features without which this one makes no sense.
     """
 
     def __init__(self, name: str, *, needs: Sequence[str] = ()) -> None:
+        super().__init__()
         self.name = name
         self.needs = tuple(needs)
         self.events: list[Event] = []

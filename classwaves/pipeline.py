@@ -44,13 +44,14 @@ class Pipeline:
     """
 
     def __init__(self, features: Iterable[Feature], hub: Hub, limits: RateLimits) -> None:
+        self.features = tuple(features)
         self.events: dict[str, Event] = {}
         self._hub = hub
         self._limits = limits
         self.refusals = Refusals(hub.scheduler.after)
         #: An event has been handled: from now on all workers must know the same ones.
         self.used = False
-        for event in [event for feature in features for event in feature.events]:
+        for event in [event for feature in self.features for event in feature.events]:
             self.add(event)
 
     def add(self, event: Event) -> None:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.support.clients import Closed, RawClient
+from tests.support.declared import check_event
 from tests.support.fleet import Crowded, open_fleet
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.pair import Pair
@@ -112,6 +113,7 @@ def test_what_a_client_is_told(pair: Pair) -> None:
         os.kill(pid, signal.SIGTERM)
     for student in students:
         advice = student.wait_for("reconnectAdvised")
+        check_event("reconnectAdvised", advice)
         assert advice == {"delayMs": advice["delayMs"], "reason": "restart"}
         assert 0 < advice["delayMs"] <= 1000
         with pytest.raises(Closed):

@@ -40,7 +40,7 @@ def test_every_route_is_in_it(make_app: AppFactory, document: dict[str, Any]) ->
         for rule in rules
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert served - {("get", "/openapi.json")} == set(operations(document))
+    assert served - {("get", "/openapi.json"), ("get", "/asyncapi.json")} == set(operations(document))
     assert len(served) > 15
 
 
@@ -61,6 +61,11 @@ def test_every_route_says_what_it_does_and_answers(document: dict[str, Any]) -> 
             if status[0] in "45":
                 schema = response["content"]["application/json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Error"}, (route, status)
+
+
+def test_patterns_are_those_of_json_schema(document: dict[str, Any]) -> None:
+    cursor = next(one for one in operations(document)["get", "/audit"]["parameters"] if one["name"] == "cursor")
+    assert cursor["schema"]["pattern"] == "^[0-9]{1,16}-[0-9]{1,16}$"
 
 
 def test_requests_refuse_unknown_fields_in_the_document_too(document: dict[str, Any]) -> None:

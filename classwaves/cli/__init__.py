@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import accounts, archive, audit, bench, check, drain, fleet, personal, registry, replay, tail, tokens
+from . import accounts, archive, audit, bench, check, contract, drain, fleet, personal, registry, replay, tail, tokens
 from .group import cli as cli
 
 #: Importing them has registered their commands.
-MODULES = (accounts, archive, audit, bench, check, drain, fleet, personal, registry, replay, tail, tokens)
+MODULES = (accounts, archive, audit, bench, check, contract, drain, fleet, personal, registry, replay, tail, tokens)

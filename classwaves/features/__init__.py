@@ -8,6 +8,7 @@ from .attendance import attendance as attendance
 from .calls import calls as calls
 from .chat import chat as chat
 from .connection import connection as connection
+from .core import core as core
 from .files import files as files
 from .groups import groups as groups
 from .hands import hands as hands

@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import validate
 
 from .. import codec
+from ..declared import InSession, Numbered, Shape, Stored, an_object, anything, flag, many, string, whole
 from ..erasure import erased_payload
 from ..errors import ClassWavesError
 from ..events import Context, Feature
@@ -51,6 +52,54 @@ class ResponseSchema(StoredEvent):
     activityId = identifier(required=True)
     data = Json(required=True)
     clientId = identifier(required=True)
+
+
+class ActivityShape(Shape):
+    activityId = string()
+    activityType = string()
+    status = string("started", "paused", "completed")
+    data = an_object(required=False)
+    version = whole()
+    updatedBy = string()
+
+
+class ActivityUpdateShape(ActivityShape, Numbered):
+    pass
+
+
+class GivenResponseShape(Shape):
+    """A response, as staff find it in the snapshot."""
+
+    userId = string()
+    displayName = string()
+    data = anything()
+
+
+class ActivityResponseShape(GivenResponseShape, Numbered):
+    activityId = string()
+    clientId = string()
+
+
+class ProgressShape(InSession):
+    activityId = string()
+    responded = whole()
+    participants = whole()
+
+
+class CurrentActivityShape(ActivityShape):
+    """The newest activity, as a joiner finds it: ``responses`` is staff's, ``response`` a student's own."""
+
+    responded = whole()
+    participants = whole()
+    responses = many(GivenResponseShape, required=False)
+    responsesComplete = flag(required=False)
+    response = anything(required=False)
+
+
+activities.sends("activityUpdate", ActivityUpdateShape, "everyone in the session; data.staffOnly is staff's alone")
+activities.sends("activityResponse", ActivityResponseShape, "staff")
+activities.sends("activityProgress", ProgressShape)
+activities.answers(Stored, "updateActivity", "submitActivityResponse")
 
 
 # the fold

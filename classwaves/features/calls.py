@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import validate
 
 from .. import codec
+from ..declared import InSession, Nothing, anything, string
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..live import LiveSession, hears
@@ -30,6 +31,17 @@ class SignalSchema(SessionEvent):
     callId = identifier(required=True)
     type = Text(required=True, validate=validate.OneOf(list(MOST)))
     payload = Json(allow_none=True)
+
+
+class ReceivedShape(InSession):
+    fromUserId = string()
+    callId = string()
+    type = string(*MOST)
+    payload = anything()
+
+
+calls.sends("signalReceived", ReceivedShape, "the user it was sent to")
+calls.answers(Nothing, "signal")
 
 
 def _weight(data: dict[str, Any]) -> int:

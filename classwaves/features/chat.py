@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import validate
 
 from ..archive.base import Asked
+from ..declared import Numbered, Stored, string
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import Entry, seq_of
@@ -31,6 +32,25 @@ class MessageSchema(StoredEvent):
     message = Text(required=True, validate=validate.Length(1))
     groupId = identifier()
     replyTo = identifier()
+
+
+class ReceivedShape(Numbered):
+    messageId = string()
+    userId = string()
+    displayName = string()
+    message = string()
+    type = string("text", "system", "action")
+    clientMessageId = string(required=False)
+    groupId = string(required=False)
+    replyTo = string(required=False)
+
+
+class SaidShape(Stored):
+    messageId = string(required=False)
+
+
+chat.sends("messageReceived", ReceivedShape, "everyone in the session, the sender too; a group's: that group and staff")
+chat.answers(SaidShape, "sendMessage")
 
 
 @dataclass(frozen=True, slots=True)

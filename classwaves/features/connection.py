@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import validate
 
+from ..declared import Shape, moment, string
 from ..events import Context, Feature
 from ..models import iso
 from ..payloads import EventSchema, Text
@@ -16,6 +17,14 @@ connection = Feature("connection")
 
 class RefreshAuthSchema(EventSchema):
     token = Text(required=True, validate=validate.Length(1, MAX_TOKEN))
+
+
+class RenewedShape(Shape):
+    expiresAt = moment()
+    role = string("teacher", "student", "admin")
+
+
+connection.answers(RenewedShape, "refreshAuth")
 
 
 @connection.event("refreshAuth", schema=RefreshAuthSchema, allow="connected")

@@ -11,6 +11,7 @@ from typing import Any
 
 from marshmallow import post_load, validate
 
+from ..declared import Nothing, Numbered, Shape, Stored, flag, moment, string, whole
 from ..errors import ClassWavesError, StoreUnavailable
 from ..events import Context, Feature
 from ..filenames import safe_name
@@ -65,6 +66,48 @@ class CompleteSchema(FileSchema):
 
 class RemoveSchema(StoredEvent):
     fileId = identifier(required=True)
+
+
+class SharedFileShape(Shape):
+    """A file, as a joiner finds it."""
+
+    fileId = string()
+    userId = string()
+    clientFileId = string()
+    fileName = string()
+    mimeType = string()
+    size = whole()
+    sha256 = string()
+    url = string()
+    seq = whole()
+    timestamp = moment()
+
+
+class FileSharedShape(SharedFileShape, Numbered):
+    pass
+
+
+class FileRemovedShape(Numbered):
+    fileId = string()
+    removedBy = string()
+
+
+class NextShape(Shape):
+    nextIndex = whole()
+
+
+class BegunShape(NextShape):
+    fileId = string()
+    chunkSize = whole()
+    complete = flag()
+
+
+files.sends("fileShared", FileSharedShape)
+files.sends("fileRemoved", FileRemovedShape)
+files.answers(BegunShape, "fileStart")
+files.answers(NextShape, "fileChunk")
+files.answers(Stored, "fileComplete", "removeFile")
+files.answers(Nothing, "fileCancel")
 
 
 # the fold

@@ -12,6 +12,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from ..declared import Numbered, Shape, Stored, flag, string, texts, whole
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import TRANSCRIBER, Draft, Entry
@@ -182,6 +183,30 @@ class AssignSchema(StoredEvent):
     def _one_of_them(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if ("count" in data) == ("size" in data):
             raise ValidationError("Give either count or size.", "count")
+
+
+class GroupShape(Shape):
+    groupId = string()
+    groupName = string()
+    members = texts()
+    leaderId = string(allow_none=True)
+    isReady = flag()
+    maxSize = whole(allow_none=True)
+    version = whole()
+
+
+class GroupUpdateShape(GroupShape, Numbered):
+    action = string("created", "updated", "deleted")
+    updatedBy = string()
+
+
+class MadeShape(Stored):
+    groupId = string(required=False)
+
+
+groups.sends("groupUpdate", GroupUpdateShape)
+groups.answers(MadeShape, "createGroup", "assignGroups")
+groups.answers(Stored, "updateGroup", "deleteGroup", "joinGroup", "leaveGroup", "setGroupReady")
 
 
 @groups.event("createGroup", schema=CreateSchema, allow="staff", exclusive=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..declared import Numbered, Shape, Stored, flag, moment, string, whole
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import Entry, iso
@@ -20,6 +21,24 @@ class RaiseSchema(StoredEvent):
 
 class LowerSchema(StoredEvent):
     userId = user_identifier()
+
+
+class StatusShape(Numbered):
+    userId = string()
+    raised = flag()
+    position = whole(allow_none=True)
+
+
+class RaisedHandShape(Shape):
+    """A raised hand, as a joiner finds it."""
+
+    userId = string()
+    position = whole()
+    raisedAt = moment()
+
+
+hands.sends("handStatusChanged", StatusShape)
+hands.answers(Stored, "raiseHand", "lowerHand")
 
 
 @fold("handStatusChanged")

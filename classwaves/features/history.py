@@ -6,13 +6,15 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from ..declared import Shape, an_object, flag, many, whole
 from ..events import Context, Feature
 from ..history import Log, Window, page
 from ..live import LiveSession
 from ..models import Entry, Principal
 from ..payloads import SessionEvent, identifier
-from .chat import is_deleted
+from .chat import ReceivedShape, is_deleted
 from .reactions import reacted
+from .transcription import CaptionShape
 
 history = Feature("history")
 
@@ -22,6 +24,29 @@ class PageSchema(SessionEvent):
     afterSeq = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
     limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 100))
     groupId = identifier()
+
+
+class KeptMessageShape(ReceivedShape):
+    """A message, and how often it got which emoji."""
+
+    reactions = an_object(required=False, values=fields.Integer())
+
+
+class OlderShape(Shape):
+    hasMore = flag()
+    nextBeforeSeq = whole(allow_none=True)
+
+
+class MessagesShape(OlderShape):
+    messages = many(KeptMessageShape)
+
+
+class SegmentsShape(OlderShape):
+    segments = many(CaptionShape)
+
+
+history.answers(MessagesShape, "fetchHistory")
+history.answers(SegmentsShape, "fetchTranscript")
 
 
 def messages(log: Log, live: LiveSession, who: Principal, window: Window) -> dict[str, Any]:

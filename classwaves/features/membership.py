@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from ..declared import Nothing, Shape, flag, string, whole
 from ..entrance import ask_guard, check_entry, count_resume, enter, give_up, seated_or_waiting
 from ..errors import ClassWavesError
 from ..events import Context, Feature
@@ -33,6 +34,19 @@ class SyncSchema(ResumeSchema):
 
 class LeaveSchema(EventSchema):
     sessionCode = session_code()
+
+
+class EnteredShape(Shape):
+    """Where the session is; or that the guest waits to be let in."""
+
+    seq = whole(required=False)
+    epoch = string(required=False)
+    recovered = flag(required=False)
+    waiting = flag(required=False)
+
+
+membership.answers(EnteredShape, "joinSession")
+membership.answers(Nothing, "leaveSession")
 
 
 @membership.event("joinSession", schema=JoinSchema, allow="connected", arguments=("sessionCode", "resume"))

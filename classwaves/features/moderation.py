@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import validate
 
+from ..declared import Numbered, Stored, flag, string
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import Draft
@@ -42,6 +43,35 @@ class MuteSchema(RemoveSchema):
 
 class ModeSchema(StoredEvent):
     mode = Text(required=True, validate=validate.OneOf(MODES))
+
+
+class DeletedShape(Numbered):
+    messageId = string()
+    deletedBy = string()
+
+
+class RemovedShape(Numbered):
+    userId = string()
+    removedBy = string()
+
+
+class MutedShape(Numbered):
+    userId = string()
+    muted = flag()
+    mutedBy = string()
+
+
+class ModeShape(Numbered):
+    mode = string(*MODES)
+    previousMode = string(*MODES)
+    updatedBy = string()
+
+
+moderation.sends("messageDeleted", DeletedShape, "whom the message was for")
+moderation.sends("participantRemoved", RemovedShape, "everyone in the session, the removed too")
+moderation.sends("participantMuted", MutedShape)
+moderation.sends("sessionModeChanged", ModeShape)
+moderation.answers(Stored, "deleteMessage", "removeParticipant", "muteParticipant", "setSessionMode")
 
 
 @moderation.event("deleteMessage", schema=DeleteMessageSchema, allow="staff", audits="message.deleted")

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import validate
 
+from ..declared import Shape, string
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
@@ -17,6 +18,15 @@ presence = Feature("presence")
 class PresenceSchema(EventSchema):
     sessionCode = session_code()
     status = Text(required=True, validate=validate.OneOf(STATUSES))
+
+
+class StatusShape(Shape):
+    """The participant's status, which is that of the most present of their sockets."""
+
+    status = string(*STATUSES)
+
+
+presence.answers(StatusShape, "updatePresence")
 
 
 @presence.event("updatePresence", schema=PresenceSchema, allow="participant")

@@ -7,6 +7,7 @@ from typing import Any
 import regex
 from marshmallow import ValidationError
 
+from ..declared import Numbered, Stored, string, whole
 from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..models import Entry
@@ -38,6 +39,18 @@ class Emoji(Text):
 class ReactionSchema(StoredEvent):
     messageId = identifier(required=True)
     emoji = Emoji(required=True)
+
+
+class UpdatedShape(Numbered):
+    messageId = string()
+    userId = string()
+    emoji = string()
+    action = string("added", "removed")
+    count = whole()
+
+
+reactions.sends("reactionUpdated", UpdatedShape, "whom the message was for")
+reactions.answers(Stored, "addReaction", "removeReaction")
 
 
 @fold("reactionUpdated")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..declared import InSession, Nothing, Shape, flag, string
 from ..events import Context, Feature
 from ..live import LiveSession, follows, hears
 from ..models import Entry, seq_of
@@ -21,6 +22,29 @@ class TypingSchema(SessionEvent):
 
 class ReadSchema(StoredEvent):
     messageId = identifier(required=True)
+
+
+class TypingShape(InSession):
+    userId = string()
+    isTyping = flag()
+    groupId = string(required=False)
+
+
+class ReceiptShape(InSession):
+    userId = string()
+    messageId = string()
+
+
+class CursorShape(Shape):
+    """Up to where one has read."""
+
+    messageId = string()
+
+
+signs.sends("typingUpdated", TypingShape, "everyone in the session; with groupId: that group and staff")
+signs.sends("readReceiptUpdated", ReceiptShape)
+signs.answers(Nothing, "typing")
+signs.answers(CursorShape, "markRead")
 
 
 @signs.event("typing", schema=TypingSchema, allow="speaker")

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from marshmallow import ValidationError, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from ..declared import InSession, Numbered, Shape, Stored, flag, many, moment, string, whole
 from ..errors import ClassWavesError, StaleFence, StoreUnavailable
 from ..events import Context, Feature
 from ..live import LiveSession, adopts, follows, hears
@@ -57,6 +58,49 @@ class StreamSchema(StoredEvent):
 class StopSchema(StreamSchema):
     failed = Flag()
     reason = Text(validate=validate.Length(1, 200))
+
+
+class CaptionShape(InSession):
+    """A final text has a ``seq``."""
+
+    speakerId = string()
+    text = string()
+    confidence = fields.Float(required=True, allow_none=True)
+    segmentId = string()
+    revision = whole()
+    isFinal = flag()
+    startMs = whole()
+    endMs = whole()
+    groupId = string(required=False)
+    streamId = string(required=False)
+    language = string(required=False)
+    timestamp = moment()
+    seq = whole(required=False)
+
+
+class StreamShape(Shape):
+    streamId = string()
+    status = string(*STATUSES)
+
+
+class StatusShape(StreamShape, Numbered):
+    reason = string(required=False)
+
+
+class StreamsShape(Shape):
+    """How the streams do, as a joiner finds it."""
+
+    streams = many(StreamShape)
+
+
+class CaptionedShape(Stored):
+    stale = flag(required=False)
+
+
+transcription.sends("transcriptionUpdate", CaptionShape, "everyone in the session; a group's: that group and staff")
+transcription.sends("transcriptionStatus", StatusShape)
+transcription.answers(CaptionedShape, "publishTranscription")
+transcription.answers(Stored, "startTranscription", "stopTranscription")
 
 
 # the fold

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..declared import InSession, Numbered, Stored, flag, string
 from ..entrance import admissions, check_entry, must_wait, places
 from ..errors import ClassWavesError
 from ..events import Context, Feature
@@ -21,6 +22,27 @@ waiting = Feature("waiting")
 class AdmitSchema(StoredEvent):
     userId = user_identifier(required=True)
     admitted = Flag(required=True)
+
+
+class RequestedShape(InSession):
+    userId = string()
+    displayName = string()
+
+
+class WithdrawnShape(InSession):
+    userId = string()
+
+
+class AdmittedShape(Numbered):
+    userId = string()
+    admitted = flag()
+    admittedBy = string()
+
+
+waiting.sends("joinRequested", RequestedShape, "staff")
+waiting.sends("joinWithdrawn", WithdrawnShape, "staff")
+waiting.sends("participantAdmitted", AdmittedShape, "staff")
+waiting.answers(Stored, "admitParticipant")
 
 
 @fold("participantAdmitted")

@@ -1,7 +1,8 @@
 """Sockets inside the test process: the Flask-SocketIO test client, with what it received kept in order.
 
 The store is in memory, so whatever an event causes has been delivered when the call returns, except for the departures
-of sockets that ended by themselves, which are the scheduler's.
+of sockets that ended by themselves, which are the scheduler's. Everything that is received is compared with what the
+features declare.
 
 A test file imports the fixtures it uses: ``from tests.support.tabs import room as room``.
 """
@@ -13,6 +14,7 @@ import pytest
 from flask import Flask
 
 from tests.support.apps import AppFactory, guest, headers_for, new_session, sign_in, state_of, step
+from tests.support.declared import check_ack, check_event
 
 Received = tuple[str, Any]
 """The name and the payload of an event."""
@@ -34,7 +36,9 @@ class Tab:
     def _first(self, event: str) -> Any:
         packet = self._client.queue.pop(0)
         assert packet["name"] == event, packet
-        return packet["args"] if not isinstance(packet["args"], list) else packet["args"][0]
+        payload = packet["args"] if not isinstance(packet["args"], list) else packet["args"][0]
+        check_event(event, payload)
+        return payload
 
     @property
     def connected(self) -> bool:
@@ -44,6 +48,7 @@ class Tab:
         """Send an event and return its ack."""
         ack = self._client.emit(event, *args, callback=True)
         assert isinstance(ack, dict), f"{event} was not acked: {ack!r}"
+        check_ack(event, ack)
         return ack
 
     def tell(self, event: str, *args: Any) -> None:
@@ -58,6 +63,7 @@ class Tab:
             packet = self._client.queue.pop(0)
             args = packet["args"] if isinstance(packet["args"], list) else [packet["args"]]
             assert len(args) == 1, f"{packet['name']} has {len(args)} arguments"
+            check_event(packet["name"], args[0])
             taken.append((packet["name"], args[0]))
         return taken
 
