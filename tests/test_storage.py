@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from classwaves.errors import StoreUnavailable
 from classwaves.settings import Settings, SettingsError
 from classwaves.storage import DiskStorage, Storage, TemporaryStorage, open_storage
 from classwaves.storage.s3 import S3Storage
+from classwaves.testing.suites import StorageContract
 from tests.support.gunicorn_server import TEST_KEYS
-from tests.support.stores import at_once
 from tests.support.uploads import BUCKET
 from tests.support.uploads import place as place
 from tests.support.uploads import s3 as s3
@@ -26,47 +27,12 @@ def storage_at(place: str) -> Storage:
     return storage
 
 
-@pytest.fixture
-def storage(place: str) -> Storage:
-    return storage_at(place)
-
-
-def test_chunks_come_and_go(storage: Storage) -> None:
-    assert storage.sessions() == []
-    assert storage.get("s", "f", 0) is None
-    for file, index in (("f", 0), ("f", 1), ("g", 0)):
-        storage.put("s", file, index, f"{file}{index}".encode() * 3)
-    storage.put("t", "f", 0, b"another")
-    assert storage.get("s", "f", 1) == b"f1f1f1"
-    assert sorted(storage.sessions()) == ["s", "t"]
-    assert sorted(storage.files("s")) == ["f", "g"]
-    assert storage.files("nobody") == []
-    assert storage.touched("s", "f") > 1e9
-    assert storage.touched("s", "h") == 0
-    storage.delete("s", "f")
-    assert (storage.get("s", "f", 0), storage.get("s", "g", 0)) == (None, b"g0g0g0")
-    assert storage.files("s") == ["g"]
-    storage.tidy("s")
-    assert storage.files("s") == ["g"]
-    for _ in range(2):
-        storage.delete("s", "g")
-        storage.tidy("s")
-    assert storage.files("s") == []
-    assert storage.sessions() == ["t"]
-    assert storage.get("t", "f", 0) == b"another"
-    storage.close()
-
-
-def test_what_is_there_is_not_exchanged(storage: Storage) -> None:
-    storage.put("s", "f", 0, b"first")
-    storage.put("s", "f", 0, b"second")
-    assert storage.get("s", "f", 0) == b"first"
-    at_once(4, lambda number: storage.put("s", "f", 1, b"%d" % number))
-    found = storage.get("s", "f", 1)
-    storage.put("s", "f", 1, b"later")
-    assert found
-    assert storage.get("s", "f", 1) == found
-    assert storage.files("s") == ["f"]
+class TestEveryStorage(StorageContract):
+    @pytest.fixture
+    def storage(self, place: str) -> Iterator[Storage]:
+        made = storage_at(place)
+        yield made
+        made.close()
 
 
 def test_one_place_beside_another(place: str) -> None:

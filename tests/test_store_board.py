@@ -2,13 +2,16 @@
 
 from classwaves.store.base import Store
 from classwaves.store.memory import MemoryStore
+from classwaves.testing.suites.store_board import KEEP, BoardContract
 from tests.support.redis_server import RedisServer
-from tests.support.stores import LIMITS, Listener, ManualClock, StoreFactory, redis_store
+from tests.support.stores import LIMITS, EveryStore, Listener, ManualClock, StoreFactory, redis_store
 from tests.support.stores import make_store as make_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
 
-KEEP = 100.0
+
+class TestBoard(EveryStore, BoardContract):
+    """Every kind of store keeps them."""
 
 
 def test_the_newest_report_of_each_worker_stays(store: Store, make_store: StoreFactory) -> None:
@@ -22,21 +25,6 @@ def test_the_newest_report_of_each_worker_stays(store: Store, make_store: StoreF
         ("b", {"n": 2}),
     ]
     assert all(0 <= posting.seconds < KEEP for posting in found)
-
-
-def test_a_worker_takes_its_report_down(store: Store) -> None:
-    store.post("a", {}, 60)
-    store.post("b", {}, 60)
-    store.unpost("a")
-    store.unpost("nobody")
-    assert [posting.worker for posting in store.postings(KEEP)] == ["b"]
-
-
-def test_what_is_old_is_taken_down(store: Store) -> None:
-    store.post("a", {}, 60)
-    eventually(lambda: store.postings(KEEP)[0].seconds > 0.01, what="an age")
-    assert store.postings(0.001) == []
-    assert store.postings(KEEP) == []
 
 
 def test_all_workers_hear_what_is_announced(store: Store, make_store: StoreFactory) -> None:

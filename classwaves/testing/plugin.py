@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SERVER = "classwaves_server"
 MARKER = f"{SERVER}(app='package:factory()', env={{}}): run the test's classroom on a real server, with gunicorn"
 
+# a suite's asserts tell what they compared, as a test's own do
+pytest.register_assert_rewrite("classwaves.testing.suites")
+
 #: The applications of fixtures ``app`` on which a classroom was opened; closed when their fixture ends.
 _opened: list[Any] = []
 

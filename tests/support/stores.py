@@ -3,22 +3,35 @@
 A test file imports the fixtures it uses: ``from tests.support.stores import store as store``.
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
 
 import pytest
 
-from classwaves.models import AuthSession, Draft, Entry, SessionRecord, new_code, new_id
+from classwaves.models import new_id
 from classwaves.store import MemoryStore
-from classwaves.store.base import Clock, Limits, PresenceResult, Room, Seat, Store, Upload
+from classwaves.store.base import Clock, Limits, Store
 from classwaves.store.redis import RedisStore
+from classwaves.testing.suites.steps import LIMITS as LIMITS
+from classwaves.testing.suites.steps import LONG as LONG
+from classwaves.testing.suites.steps import ROOM as ROOM
+from classwaves.testing.suites.steps import Listener as Listener
+from classwaves.testing.suites.steps import NewStore as NewStore
+from classwaves.testing.suites.steps import at_once as at_once
+from classwaves.testing.suites.steps import created as created
+from classwaves.testing.suites.steps import facts as facts
+from classwaves.testing.suites.steps import join as join
+from classwaves.testing.suites.steps import login as login
+from classwaves.testing.suites.steps import message as message
+from classwaves.testing.suites.steps import new_record as new_record
+from classwaves.testing.suites.steps import new_session as new_session
+from classwaves.testing.suites.steps import say as say
+from classwaves.testing.suites.steps import seat as seat
+from classwaves.testing.suites.steps import texts as texts
+from classwaves.testing.suites.steps import upload as upload
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import eventually
 
 T = TypeVar("T")
 
@@ -26,24 +39,16 @@ KINDS = ("memory", "redis")
 FORMS = ("sentinel", "cluster")
 """Of Redis, beside a single server: what the store promises is tested with them too."""
 
-LIMITS = Limits(log_entries=10_000, log_bytes=10_000_000, dedupe_keys=1000)
-LONG = 3600.0
-"""Seconds that no test lasts."""
-
-ROOM = Room(files=10, bytes=1000, uploads=5, own_uploads=3)
-
-
-class StoreFactory(Protocol):
-    """What the fixture :func:`make_store` is."""
-
-    kind: str
-
-    def __call__(self, limits: Limits = LIMITS) -> Store: ...
-
 
 def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0, prefix: str = "test") -> RedisStore:
     """Return a store on Redis; close it."""
     return RedisStore(url, prefix=prefix, limits=limits, timeout=timeout, connections=16)
+
+
+class StoreFactory(NewStore, Protocol):
+    """What the fixture :func:`make_store` is."""
+
+    kind: str
 
 
 class _Factory:
@@ -89,6 +94,15 @@ def make_every_store(request: pytest.FixtureRequest) -> Iterator[StoreFactory]:
     yield from _make_stores(request)
 
 
+class EveryStore:
+    """Runs a suite of :mod:`classwaves.testing.suites` with every kind of store."""
+
+    @pytest.fixture(params=KINDS + FORMS)
+    def new_store(self, request: pytest.FixtureRequest) -> Iterator[StoreFactory]:
+        """Return a factory of stores of one kind, closed after the test; those in Redis share their data."""
+        yield from _make_stores(request)
+
+
 @pytest.fixture
 def store(make_store: StoreFactory) -> Store:
     """Return an empty store: the test runs with each kind."""
@@ -118,48 +132,6 @@ def direct(redis_url: str) -> Iterator[RedisStore]:
     opened.close()
 
 
-@dataclass
-class Listener:
-    """Writes down what a store's feed brings; a :class:`~classwaves.store.base.Feed`."""
-
-    entries: list[tuple[str, Entry]] = field(default_factory=list)
-    ephemeral: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    control: list[dict[str, Any]] = field(default_factory=list)
-    reconnects: int = 0
-    new_connections: int = 0
-
-    def on_entry(self, session_id: str, entry: Entry) -> None:
-        self.entries.append((session_id, entry))
-
-    def on_ephemeral(self, session_id: str, message: dict[str, Any]) -> None:
-        self.ephemeral.append((session_id, message))
-
-    def on_control(self, message: dict[str, Any]) -> None:
-        self.control.append(message)
-
-    def on_new_connection(self) -> None:
-        self.new_connections += 1
-
-    def on_reconnect(self) -> None:
-        self.reconnects += 1
-
-    def heard(self, session_id: str) -> list[Entry]:
-        """The entries of one session, as they came."""
-        return [entry for of, entry in self.entries if of == session_id]
-
-    def hears(self, session_id: str, *messages: str) -> None:
-        """Wait until just these messages of a session have come, in this order."""
-        eventually(lambda: texts(self.heard(session_id)) == list(messages), what=f"{messages[-1:]} in the feed")
-
-    def returns(self, times: int = 1) -> None:
-        """Wait until the feed has been away and is back, this often."""
-        eventually(lambda: self.reconnects >= times, what="on_reconnect")
-
-    def statuses(self, session_id: str) -> list[tuple[str, str]]:
-        """The announced changes of status of one session: user and status."""
-        return [(m["userId"], m["presence"]) for of, m in self.ephemeral if of == session_id and "presence" in m]
-
-
 class ManualClock:
     """A clock for the memory store that goes on when it is told to."""
 
@@ -174,82 +146,3 @@ class ManualClock:
 
 
 _: Clock = ManualClock()
-
-
-def new_record(owner: str = "teacher", code: str | None = None, **changes: Any) -> SessionRecord:
-    """Return the record of a session that no store has yet."""
-    return SessionRecord(new_id(), code or new_code(), "Biology", owner, int(time.time() * 1000), **changes)
-
-
-def created(record: SessionRecord) -> Draft:
-    """Return the first entry of a session."""
-    return Draft("sessionCreated", {"record": record.to_dict()}, record.owner_id, "none", bumps=("session",))
-
-
-def new_session(store: Store, **record: Any) -> SessionRecord:
-    """Create a session, with its first entry at seq 1, and return its record."""
-    made = new_record(**record)
-    assert store.create_session(made, created(made))
-    return made
-
-
-def message(text: str, author: str = "teacher", **more: Any) -> Draft:
-    """Return a message as chat makes it."""
-    data = {"userId": author, "displayName": author.title(), "message": text, "type": "text"}
-    return Draft("messageReceived", data, author, id_field="messageId", **more)
-
-
-def say(store: Store, session: SessionRecord, *texts: str) -> list[int]:
-    """Append a message for each text, one by one, and return their seqs."""
-    return [store.append(session.id, [message(text)], dedupe=f"-{new_id()}").seq for text in texts]
-
-
-def texts(entries: list[Entry]) -> list[str]:
-    """What the messages among the entries say."""
-    return [entry.draft.data["message"] for entry in entries if entry.draft.event == "messageReceived"]
-
-
-def seat(user: str, socket: str = "1", worker: str = "w") -> Seat:
-    """Return the place of one of a user's tabs on a worker."""
-    return Seat(user, f"{worker}:{user}-{socket}")
-
-
-def join(
-    store: Store,
-    session: SessionRecord,
-    at: Seat,
-    capacity: int | None = None,
-    fences: Mapping[str, int] | None = None,
-) -> PresenceResult:
-    """Let a student take a seat."""
-    name = at.user_id.title()
-    return store.join(session.id, at, display_name=name, role="student", fences=fences or {}, capacity=capacity)
-
-
-def upload(user: str, name: str = "", size: int = 100, **more: Any) -> Upload:
-    """Return a file that a user begins to send; ``name`` tells it from others of theirs."""
-    of = f"{name or 'file'} of {user}"
-    return Upload(of, user, name or "c", f"{of} \N{SEEDLING}.txt", "text/plain", size, "0" * 64, **more)
-
-
-def facts(store: Store, session: SessionRecord) -> list[tuple[str, str]]:
-    """The arrivals and departures in the log: user and change."""
-    log = store.read(session.id, 0, 10_000)
-    return [(e.draft.author, e.draft.data["change"]) for e in log if e.draft.event == "participantChanged"]
-
-
-def login(user: str = "ann") -> AuthSession:
-    """Return an auth session that no store has yet."""
-    return AuthSession(new_id(), user, user.title(), "student", scopes=("transcriber",))
-
-
-def at_once(count: int, task: Callable[[int], T]) -> list[T]:
-    """Call ``task`` with 0 to ``count - 1``, each in a thread, all let go together, and return the results in order."""
-    gate = threading.Barrier(count)
-
-    def run(number: int) -> T:
-        gate.wait()
-        return task(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
