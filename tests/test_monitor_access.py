@@ -76,6 +76,8 @@ def test_an_admin_sees_pictures(app: Flask) -> None:
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_who_is_no_admin_is_refused(app: Flask, role: str) -> None:
     assert refusal(app, sign_in(app, "Ann", role).access) == "FORBIDDEN"
+    (act,) = [noted.act for noted in state_of(app).store.acts("", 9)]
+    assert (act.what, act.who, act.via, act.details) == ("access.refused", "ann", "socket", {"route": "/monitor"})
 
 
 def test_guests_and_captioners_are_refused(app: Flask) -> None:

@@ -81,6 +81,7 @@ class MonitorNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no
                 self.desk.watch(sid, who)
                 return None
             self._limits.leave(source(address), who.user_id)
+            self.hub.audit.note("access.refused", who.user_id, details={"route": PATH}, via="socket")
             raise ClassWavesError("FORBIDDEN", "The monitor is for admins")
         except ClassWavesError as error:
             message = REFUSALS.get(error.code, error.message)
