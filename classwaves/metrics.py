@@ -63,7 +63,8 @@ METRICS = (
     Spec(
         "disconnects_total",
         "disconnects",
-        "Connections that have ended, by reason; a reason that is none of ours is `other`.",
+        "Connections that have ended, by reason: `client disconnect` if the client said so, as a tab that is closed "
+        "does; `transport close` if nobody said anything. A reason that is none of ours is `other`.",
         ("reason",),
         (*sorted(REASONS), "other"),
     ),

@@ -62,6 +62,22 @@ def test_connections_and_bytes_by_transport(blocking: School) -> None:
     eventually(lambda: scrape(blocking.url).value(ended) > before.value(ended), what="the end of a connection")
 
 
+def test_who_says_goodbye_is_no_broken_connection(blocking: School) -> None:
+    code = blocking.session()
+    before = scrape(blocking.url)
+
+    def ended(reason: str) -> float:
+        name = "disconnects_total"
+        return scrape(blocking.url).value(name, reason=reason) - before.value(name, reason=reason)
+
+    for transport in ("websocket", "polling"):
+        blocking.joined(code, "Ann", transport).close()  # as a tab that is closed does
+    eventually(lambda: ended("client disconnect") == 2, what="the ends of those who left")
+    blocking.joined(code, "Bob").wire.drop()
+    eventually(lambda: ended("transport close") == 1, what="the end of one that broke")
+    assert ended("client disconnect") == 2
+
+
 def test_what_breaks_the_protocol_is_counted(blocking: School) -> None:
     before = scrape(blocking.url)
     http(blocking.server.port, "GET", "/socket.io/?EIO=3&transport=polling")

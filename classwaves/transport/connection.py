@@ -15,7 +15,7 @@ from gevent.event import Event
 
 from .packed import CLOSE, NOOP, PING, PROBE_ANSWER, Packed
 from .turns import Slice
-from .websocket import WebSocket
+from .websocket import GOODBYE, WebSocket
 from .wheel import Timed
 
 if TYPE_CHECKING:
@@ -122,18 +122,21 @@ class LiveSocket(Timed):
         if self.websocket is not None:
             self.websocket.let_next()
 
-    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+    def close(
+        self, wait: bool = True, abort: bool = False, reason: str | None = None, counted: str | None = None
+    ) -> None:
         """End the connection. The disconnect handler has run when this returns.
 
         :param wait: nothing is waited for; python-engineio's name.
         :param abort: without a CLOSE packet, because the other side has gone or said it first.
+        :param counted: the reason under which it is counted, if that is another one.
         """
         if self.closed:
             return
         if not abort:
             self.deliver(CLOSE)
         self.closed = True
-        self.engine.tally.disconnect(reason or self.engine.reason.SERVER_DISCONNECT)
+        self.engine.tally.disconnect(counted or reason or self.engine.reason.SERVER_DISCONNECT)
         self.engine.wheel.cancel(self)
         self.engine.sockets.pop(self.sid, None)
         if self.websocket is not None:
@@ -159,7 +162,10 @@ class LiveSocket(Timed):
             self.close(reason=self.engine.reason.TRANSPORT_ERROR)
 
     def on_end(self, reason: str) -> None:
-        self.close(abort=True, reason=reason)
+        why, counted = self.engine.reason, None
+        if reason == GOODBYE:  # handlers hear what Engine.IO says of it; who is on call need not look
+            reason, counted = why.TRANSPORT_CLOSE, why.CLIENT_DISCONNECT
+        self.close(abort=True, reason=reason, counted=counted)
 
     def on_full(self) -> None:
         self.engine.count_drop("slow consumer")

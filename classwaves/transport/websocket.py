@@ -44,6 +44,10 @@ FLYING = 64
 #: How long the end of the other side is waited for after a close frame, in seconds.
 LINGER = 2.0
 
+#: Why a WebSocket has ended whose client said so, as a browser does when a tab is closed. Nothing broke.
+GOODBYE = "goodbye"
+_FINE = (b"", (1000).to_bytes(2, "big"), (1001).to_bytes(2, "big"))
+
 
 class Receiver(Protocol):
     """Who a WebSocket belongs to."""
@@ -52,7 +56,10 @@ class Receiver(Protocol):
         """A message came. May wait; the next one comes when it returns."""
 
     def on_end(self, reason: str) -> None:
-        """The other side has gone, or broke the protocol. Called once, from a greenlet, after the last message."""
+        """The other side has gone, or broke the protocol. Called once, from a greenlet, after the last message.
+
+        :param reason: one of Engine.IO's, or :data:`GOODBYE`.
+        """
 
     def on_full(self) -> None:
         """More is waiting to be sent than may. Called by the loop; the socket is closed after it."""
@@ -254,7 +261,7 @@ class WebSocket(Timed):
         elif opcode == CLOSE:
             self._receiver = None
             self._finish(close_answer(payload))
-            receiver.on_end("transport close")
+            receiver.on_end(GOODBYE if payload[:2] in _FINE else "transport close")
 
     def _fail(self, error: FrameError) -> None:
         logger.info("a WebSocket broke the protocol: %s", error.reason)
