@@ -181,8 +181,12 @@ def test_a_brake_keeps_no_more_kinds_than_it_may() -> None:
     assert brake.admits("1")
 
 
-def test_an_application_keeps_its_own_logging() -> None:
+def test_an_application_keeps_its_own_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     root = logging.getLogger()
+    below = [logging.getLogger(name) for name in ("socketio.server", "engineio.server")]
+    for one in below:  # as they are before there is a server
+        monkeypatch.setattr(one, "handlers", [])
+        monkeypatch.setattr(one, "level", logging.NOTSET)
     before = [*root.handlers], root.level
     from classwaves import create_app
     from tests.support.apps import state_of
@@ -190,7 +194,8 @@ def test_an_application_keeps_its_own_logging() -> None:
 
     state_of(create_app({**TEST_KEYS, "CLASSWAVES_ARCHIVE_URL": "none"})).close()
     assert before == ([*root.handlers], root.level)
-    assert not logging.getLogger("classwaves").handlers
+    assert not any(one.handlers for one in (*below, logging.getLogger("classwaves")))
+    assert [one.level for one in below] == [logging.ERROR] * 2
 
 
 def test_what_a_greenlet_dies_of_is_a_line_without_its_arguments(caplog: pytest.LogCaptureFixture) -> None:

@@ -104,6 +104,8 @@ def make_socketio(
         manage_session=False,
         serializer=type(StrictPacket.__name__, (StrictPacket,), {"home": settings.namespace}),
         client_manager=_manager(settings),
+        logger=_quiet("socketio.server"),
+        engineio_logger=_quiet("engineio.server"),
         **engine,
     )
     bring_back(sio.server, had)
@@ -116,6 +118,17 @@ def make_socketio(
     _answer_connects(sio.server)
     _end_disconnects(sio.server)
     return sio
+
+
+def _quiet(name: str) -> logging.Logger:
+    """The logger that python-socketio would take, for what should not have happened, without a handler of its own.
+
+    What it writes to stderr by itself would be there twice, once in a shape that nobody's configuration has chosen.
+    """
+    found = logging.getLogger(name)
+    if found.level == logging.NOTSET:
+        found.setLevel(logging.ERROR)
+    return found
 
 
 def connect_workers(sio: SocketIO, post: Post) -> None:
