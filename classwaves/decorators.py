@@ -11,10 +11,11 @@ from typing import Never, TypeVar, overload
 from marshmallow import Schema
 
 from .explained import explained
-from .registry import Registry, ShopHandler, ShopRule
+from .registry import Policy, Registry, ShopHandler, ShopRule
 from .rules import CONNECTED, RULES
 
 RULE = TypeVar("RULE", bound=ShopRule)
+POLICY = TypeVar("POLICY", bound=Policy)
 HANDLER = TypeVar("HANDLER", bound=ShopHandler)
 
 _RULES = ", ".join(name for name in RULES if name != CONNECTED)
@@ -108,3 +109,15 @@ class Registers:
             return function
 
         return register if isinstance(name, str) else register(name)
+
+    def policy(self, policy: POLICY) -> POLICY:
+        """Have a function asked about every event of a session, ours too, after the event's own rule has allowed it.
+
+        It gets a context, the event's name and its payload. ``True`` allows what the rule has allowed; everything else
+        forbids, also an exception, which is logged. A :exc:`~classwaves.errors.ClassWavesError` is what the client is
+        told. Who comes in is asked of :meth:`join_guard`.
+
+        :raises TypeError, RuntimeError: it cannot be asked; there is one already.
+        """
+        self._registry.policy = policy
+        return policy

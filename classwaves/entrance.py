@@ -18,6 +18,7 @@ from .lobby import Waiter
 from .models import Principal
 from .replica import Replica
 from .ring import Resume
+from .signals import participant_joined
 from .tally import add
 
 TRIES = 5
@@ -97,6 +98,10 @@ def take_seat(context: Context, live: LiveSession) -> bool:
             live.catch_up()
         else:
             live.reach(result.seq)
+            if result.came:
+                who, name, role = principal.user_id, principal.display_name, principal.participant_role
+                facts = {"session": live.record, "user_id": who, "display_name": name, "role": role}
+                context.hub.herald.tell(participant_joined, **facts)
             return True
     raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 

@@ -264,6 +264,8 @@ class Context:
         """
         appended = run_step("classwaves.append", self._append, drafts, unseat)
         self.repeated = appended.duplicate
+        if not appended.duplicate:
+            self.hub.herald.appended(self.live.record, drafts, appended.seq, appended.epoch, appended.time)
         self.live.heard(appended)
         if self.event.exclusive:
             self.live.reach(appended.seq)

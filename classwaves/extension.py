@@ -16,7 +16,7 @@ from flask import Flask
 from . import featuresets, latecomers, rest, tracing
 from .archive import open_archive
 from .archive.archiver import Archiver
-from .auth.accounts import Authenticator, DemoAuthenticator, StoreAuthenticator
+from .auth.accounts import DemoAuthenticator, Given, StoreAuthenticator, authenticator_of
 from .auth.tokens import Tokens
 from .clock import AppClock
 from .closing import Closing
@@ -37,10 +37,12 @@ from .origins import Origins
 from .pipeline import Pipeline
 from .proxies import Proxies
 from .publisher import Outlet, Publishes
-from .registry import Registry
+from .registry import Policy, Registry
 from .samples import Samples
 from .settings import Settings, SettingsError
+from .signals import Herald
 from .state import State, current_state
+from .storage import Storage
 from .store import Store, open_store
 from .tallies import FOLDER, Workers
 from .tally import Tally
@@ -71,8 +73,12 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
 
     :param app: registered at once if given; else call :meth:`init_app`.
     :param features: the capabilities; the built-in ones unless given.
-    :param authenticator: made from the application's store; by default the accounts are in the store.
+    :param authenticator: an object with ``authenticate(username, password)``, a function of both, or what makes an
+        :class:`~classwaves.auth.accounts.Authenticator` of the application's store; by default for accounts in it.
     :param join_guard: asked before somebody joins, see :meth:`join_guard`.
+    :param policy: asked about each event after ClassWaves' own rules, see :meth:`policy`.
+    :param store: makes the store of an application of its settings; by default one in memory, or on Redis.
+    :param storage: makes the storage of shared files; by default where ``CLASSWAVES_FILES`` says.
     :param socketio: see :meth:`init_app`; for one application.
     :param namespace: the Socket.IO namespace of the classroom, ``/`` by default: ``CLASSWAVES_NAMESPACE``.
     :param url_prefix: where the REST API is mounted: ``CLASSWAVES_URL_PREFIX``.
@@ -87,8 +93,11 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         app: Flask | None = None,
         *,
         features: Sequence[Feature] = FEATURES,
-        authenticator: Callable[[Store], Authenticator] = StoreAuthenticator,
+        authenticator: Given = StoreAuthenticator,
         join_guard: Guard | None = None,
+        policy: Policy | None = None,
+        store: Callable[[Settings], Store] | None = None,
+        storage: Callable[[Settings], Storage] | None = None,
         socketio: SocketIO | None = None,
         namespace: str | None = None,
         url_prefix: str | None = None,
@@ -98,6 +107,8 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         self._registry = Registry(self._features)
         self._authenticator = authenticator
         self._gate = Gate(join_guard)
+        self._registry.policy = policy
+        self._store, self._storage = store, storage
         self._socketio = socketio
         self._namespace, self._url_prefix = namespace, url_prefix
         if app is not None:
@@ -147,16 +158,17 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
 
     def _outlet(self) -> Outlet:
         state = current_state()
-        return Outlet(state.store, state.settings.max_event_bytes, state.settings.max_message_length)
+        settings = state.settings
+        return Outlet(state.store, settings.max_event_bytes, settings.max_message_length, state.hub.herald)
 
     def _build(self, app: Flask, settings: Settings, given: SocketIO | None) -> State:
         tally = Tally()
         clock = AppClock()
-        store, origins = open_store(settings, clock), Origins(settings)
+        store, origins = self._store(settings) if self._store else open_store(settings, clock), Origins(settings)
         limits = RateLimits(settings, tally, clock.monotonic)
         store.tally = tally
         tokens = Tokens(app, store, settings, clock)
-        authenticator = self._authenticator(store)
+        authenticator = authenticator_of(self._authenticator, store)
         if settings.demo:
             authenticator = DemoAuthenticator(authenticator)
         socketio = make_socketio(app, settings, origins, tally, given)
@@ -170,6 +182,8 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
             entrance=namespace,
             archiver=Archiver(store, archive, settings) if archive else None,
             gate=self._gate,
+            storage=self._storage(settings) if self._storage else None,
+            herald=Herald(app, app.app_context),
             clock=clock,
         )
         if settings.store_kind == "redis":
@@ -180,7 +194,7 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
             DRAINS.append(closing)
             if settings.store_kind == "redis":
                 STARTS.append(Orders(hub, closing).open)
-        pipeline = Pipeline([*self._features, self._registry.own], hub, limits)
+        pipeline = Pipeline([*self._features, self._registry.own], hub, limits, self._registry.permits)
         _check_event_rates(settings, pipeline)
         namespace.bind(hub, pipeline)
         Samples(tally, hub, namespace, socketio.server.eio)

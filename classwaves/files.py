@@ -74,12 +74,13 @@ class Files:
     """The files of all sessions, as one worker reaches them.
 
     :param store: what is on its way, and the logs.
+    :param storage: where the chunks are, if not where the settings say.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, storage: Storage | None = None) -> None:
         self._store = store
         self._settings = settings
-        self._storage = open_storage(settings)
+        self._storage = storage or open_storage(settings)
         self._sweeping = threading.Lock()
         #: session -> where its log was when a sweep looked at it, and the files that were in it
         self._known: dict[str, tuple[int, set[str]]] = {}

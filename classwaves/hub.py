@@ -26,6 +26,8 @@ from .models import Entry, SessionRecord, new_id, normalize_code
 from .past import PastSession
 from .scheduler import Scheduler
 from .settings import Settings
+from .signals import Herald, participant_left
+from .storage import Storage
 from .store import Store
 from .store.base import Seat
 from .trail import about
@@ -65,6 +67,8 @@ class Hub:
     :param entrance: the sockets that are open here, and how they are put out.
     :param archiver: what brings the log into the archive, if there is one.
     :param gate: what the shop says about who comes in.
+    :param storage: where shared files are, if not where the settings say.
+    :param herald: tells the shop what has happened.
     :param clock: of the application; the store in memory goes by it, too.
     """
 
@@ -78,6 +82,8 @@ class Hub:
         archiver: Archiver | None = None,
         gate: Gate | None = None,
         clock: AppClock | None = None,
+        storage: Storage | None = None,
+        herald: Herald | None = None,
     ) -> None:
         self.store = store
         self.tally = store.tally
@@ -85,12 +91,13 @@ class Hub:
         self.settings = settings
         self.clock = clock or AppClock()
         self.scheduler = Scheduler(on_failure=lambda: self.tally.fail("scheduler"), clock=self.clock)
-        self.files = Files(store, settings)
+        self.files = Files(store, settings, storage)
         self.worker = new_id(9)
         self.watch = Watch(store, emitter, settings, self.scheduler, entrance)
         self._connections = entrance.open_connections
         self.archiver = archiver
         self.gate = gate or Gate()
+        self.herald = herald or Herald()
         self.audit = Audit(store, settings.audit_days * 86400, self.archive)
         if archiver:
             self.files.kept = self._archived_files
@@ -497,7 +504,10 @@ class Hub:
         if time.monotonic() - self._trouble_at > self.settings.lease:
             self.store.sweep()
         for session_id in self.store.due_absences(self.settings.left_after):
-            self.store.expire_absent(session_id, self.settings.left_after)
+            left = self.store.expire_absent(session_id, self.settings.left_after)
+            if left and participant_left.receivers and (record := self.store.record(session_id)):
+                told = [{"session": record, "user_id": user_id, "reason": "absent"} for user_id in left]
+                self.herald.tell_aside(participant_left, told)
 
     def _touch(self) -> None:
         for live in self.live_sessions():

@@ -15,6 +15,7 @@ from .errors import ClassWavesError, StaleFence
 from .hub import Hub
 from .live import LiveSession
 from .models import DEFAULT_SESSION_SETTINGS, AuthSession, Draft, Principal, SessionRecord, new_code, new_id
+from .signals import session_created, session_ended, session_started
 
 TRIES = 5
 
@@ -57,6 +58,7 @@ def create(hub: Hub, owner_id: str, title: str, settings: Mapping[str, Any], cod
         if hub.store.create_session(record, draft):
             hub.touch(record)
             hub.audit.note("session.created", owner_id, record=record)
+            hub.herald.tell(session_created, session=record)
             return record
         if code:
             raise ClassWavesError("CONFLICT", "This code is taken")
@@ -82,6 +84,10 @@ def step(hub: Hub, session_id: str, name: str, principal: Principal, reason: str
 
     record = _commit(hub, session_id, principal, change)
     hub.audit.note(f"session.{PAST[name]}", principal.user_id, record=record)
+    if name == "start":
+        hub.herald.tell(session_started, session=record, user_id=principal.user_id)
+    elif name == "end":
+        hub.herald.tell(session_ended, session=record, user_id=principal.user_id, reason=reason or "ended")
     return record
 
 
@@ -120,11 +126,13 @@ def _commit(hub: Hub, session_id: str, principal: Principal, change: Callable[[L
             raise ClassWavesError("SESSION_ACCESS_DENIED")
         wanted = change(live)
         try:
-            live.heard(hub.store.append(session_id, wanted.drafts, dedupe=dedupe, fences=fences, record=wanted.record))
+            stored = hub.store.append(session_id, wanted.drafts, dedupe=dedupe, fences=fences, record=wanted.record)
+            live.heard(stored)
         except StaleFence:
             hub.refresh(live)
         else:
             hub.touch(wanted.record)
+            hub.herald.appended(wanted.record, wanted.drafts, stored.seq, stored.epoch, stored.time)
             return wanted.record
     raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 

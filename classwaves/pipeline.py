@@ -41,13 +41,21 @@ class Pipeline:
     """Runs client events of the features it was given.
 
     :param features: their events must have different names.
+    :param policy: asked after the rule of an event of a session; raises what the client is told.
     """
 
-    def __init__(self, features: Iterable[Feature], hub: Hub, limits: RateLimits) -> None:
+    def __init__(
+        self,
+        features: Iterable[Feature],
+        hub: Hub,
+        limits: RateLimits,
+        policy: Callable[[Context, dict[str, Any]], None] = lambda context, data: None,
+    ) -> None:
         self.features = tuple(features)
         self.events: dict[str, Event] = {}
         self._hub = hub
         self._limits = limits
+        self._policy = policy
         self.refusals = Refusals(hub.scheduler.after)
         #: An event has been handled: from now on all workers must know the same ones.
         self.used = False
@@ -65,6 +73,12 @@ class Pipeline:
     def handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         """Run one event, count it, and return its ack; a failure also goes to the sender as ``error``."""
         self.used = True
+        if self._hub.herald.is_heard:
+            with self._hub.herald.after():
+                return self._handle(connection, name, args)
+        return self._handle(connection, name, args)
+
+    def _handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         known = name if isinstance(name, str) and name in self.events else UNKNOWN
         with Trail(EVENT, known, connection.principal.user_id) as trail:
             answer = self._answer(connection, name, args, trail)
@@ -152,6 +166,7 @@ class Pipeline:
                 context.client_message_id = given or context.event.own_key(context.live.replica, data)
                 context.note_fences()
                 check(context, data)
+                self._policy(context, data)
                 try:
                     answer = run_step("classwaves.handler", context.event.handler, context, data)
                     if context.event.audits:

@@ -18,12 +18,13 @@ from .events import stored
 from .features.chat import check_text, system_message
 from .features.groups import all_groups
 from .live import folded
-from .models import Draft, new_id, normalize_code
+from .models import Draft, SessionRecord, new_id, normalize_code
 from .payloads import Text, identifier, user_identifier
 from .published import TAKEN as TAKEN
 from .published import check_audience, check_name, checked, payload, valid
 from .replica import FOLD_VERSION
 from .settings import Settings
+from .signals import Herald
 from .store import Store, open_store
 from .store.base import encode_draft
 from .trail import PUBLISH, about, part_of, run_step
@@ -41,6 +42,7 @@ class Outlet(NamedTuple):
     store: Store
     max_event_bytes: int
     max_message_length: int
+    herald: Herald = Herald()
 
 
 class _Ground(NamedTuple):
@@ -48,6 +50,7 @@ class _Ground(NamedTuple):
 
     fences: dict[str, int]
     members: tuple[str, ...]
+    record: SessionRecord
 
 
 class Publishes:
@@ -114,7 +117,7 @@ class Publishes:
     def _append(self, session_code: str, draft: Draft, key: str | None) -> dict[str, Any]:
         if key is not None:
             checked(identifier(), key, "key")
-        store, max_bytes, _ = self._outlet()
+        store, max_bytes, _, herald = self._outlet()
         if len(encode_draft(replace(draft, trace=""))) > max_bytes:
             raise ClassWavesError("PAYLOAD_TOO_LARGE", details={"maxBytes": max_bytes})
         code = normalize_code(session_code)
@@ -125,7 +128,7 @@ class Publishes:
         # a client's begin with a digit, a worker's own with a hyphen
         dedupe = f"-{new_id()}" if key is None else f"publisher:{draft.event}\0{key}"
         try:
-            done = run_step("classwaves.append", _attempt, store, session_id, draft, dedupe)
+            done = run_step("classwaves.append", _attempt, store, session_id, draft, dedupe, herald)
             logger.debug("published", extra={"seq": done["seq"]})
             return done
         except ClassWavesError as error:
@@ -136,7 +139,7 @@ class Publishes:
             return stored(first, first.draft.id_field)
 
 
-def _attempt(store: Store, session_id: str, draft: Draft, dedupe: str) -> dict[str, Any]:
+def _attempt(store: Store, session_id: str, draft: Draft, dedupe: str, herald: Herald) -> dict[str, Any]:
     for _ in range(TRIES):
         ground = _ground(store, session_id, draft)
         wanted = replace(draft, members=ground.members)
@@ -144,6 +147,8 @@ def _attempt(store: Store, session_id: str, draft: Draft, dedupe: str) -> dict[s
             appended = store.append(session_id, [wanted], dedupe=dedupe, fences=ground.fences)
         except StaleFence:
             continue
+        if not appended.duplicate:
+            herald.appended(ground.record, [wanted], appended.seq, appended.epoch, appended.time)
         return stored(appended, draft.id_field)
     raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 
@@ -157,7 +162,7 @@ def _ground(store: Store, session_id: str, draft: Draft) -> _Ground:
         raise ClassWavesError("SESSION_NOT_FOUND")
     record, fence = found
     _check_status(record.status)
-    return _Ground({"session": fence}, draft.members)
+    return _Ground({"session": fence}, draft.members, record)
 
 
 def _group_ground(store: Store, session_id: str, group_id: str) -> _Ground:
@@ -171,7 +176,7 @@ def _group_ground(store: Store, session_id: str, group_id: str) -> _Ground:
     if group is None:
         raise ClassWavesError("GROUP_NOT_FOUND")
     fences = {name: replica.fence(name) for name in ("session", f"group:{group_id}")}
-    return _Ground(fences, tuple(group["members"]))
+    return _Ground(fences, tuple(group["members"]), replica.record)
 
 
 def _check_status(status: str) -> None:
@@ -223,7 +228,7 @@ class Publisher(Publishes):
         with self._lock:
             if self._store is None:
                 self._store = open_store(self._settings)
-            return Outlet(self._store, self._settings.max_event_bytes, self._settings.max_message_length)
+            return Outlet(self._store, self._settings.max_event_bytes, self._settings.max_message_length, Herald())
 
     def close(self) -> None:
         """End its connections. It connects again if it is used again."""

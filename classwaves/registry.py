@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 ShopHandler = Callable[[EventContext, dict[str, Any]], dict[str, Any] | None]
 ShopRule = Callable[[EventContext, dict[str, Any]], bool]
+#: Whether somebody may send an event, asked after the rule of that event: it forbids more, and never allows more.
+Policy = Callable[[EventContext, str, dict[str, Any]], bool]
 
 NAME = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
 #: The fields that every event of a shop has beside those of its schema.
@@ -45,6 +47,7 @@ class Registry:
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = tuple(features)
         self._rules: dict[str, ShopRule] = {}
+        self._policy: Policy | None = None
         #: What is registered here, as a feature that every application has.
         self.own = Feature("shop")
         self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
@@ -52,6 +55,25 @@ class Registry:
     def serve(self, pipeline: Pipeline) -> None:
         """Have a pipeline, which knows the events so far, know those that are still to come."""
         self._pipelines.add(pipeline)
+
+    @property
+    def policy(self) -> Policy | None:
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy | None) -> None:
+        """:raises TypeError: it is no function of a context, a name and data. :raises RuntimeError: there is one."""
+        if policy is not None:
+            check_takes(policy, "the policy", "ctx", "event", "data")
+            if self._policy is not None:
+                raise RuntimeError("there is a policy already; ask both questions in one")
+            self._policy = policy
+
+    def permits(self, context: Context, data: dict[str, Any]) -> None:
+        """Ask the policy. :raises ClassWavesError: ``FORBIDDEN``, or what the policy has raised."""
+        if self._policy is None or _allows(self._policy, context, data):
+            return
+        raise ClassWavesError("FORBIDDEN", details={"reason": "policy"})
 
     def add_rule(self, name: str, rule: ShopRule) -> None:
         """:raises TypeError: it is no function of a context and data. :raises ValueError: the name will not do."""
@@ -231,3 +253,15 @@ def _permit(name: str, rule: ShopRule) -> Permit:
 def _given(context: Context, data: dict[str, Any]) -> dict[str, Any]:
     """The payload for one run: what it changes in it does not reach the next one. The code is the canonical one."""
     return {**data, "sessionCode": context.live.record.code}
+
+
+def _allows(policy: Policy, context: Context, data: dict[str, Any]) -> bool:
+    """What a policy says. What goes wrong in it forbids."""
+    try:
+        ctx = EventContext(context, mute="a policy only says who may")
+        return policy(ctx, context.event.name, _given(context, data)) is True
+    except (ClassWavesError, StaleFence):
+        raise
+    except Exception:
+        logger.exception("the policy failed, and nobody was allowed anything by it")
+        return False

@@ -12,6 +12,7 @@ from .auth.accounts import ROLES
 from .errors import ClassWavesError
 from .models import Account
 from .rest.auth import tokens
+from .signals import login_ended
 from .state import current_state
 from .store import Store
 
@@ -62,12 +63,14 @@ class DecidesAboutUsers:
         """See :meth:`Users.end_logins`."""
         ended = Users(current_state().store).end_logins(user_id)
         current_state().hub.audit.note("user.logins", target=user_id)
+        _tell(user_id, ended)
         return ended
 
     def block(self, user_id: str) -> int:
         """See :meth:`Users.block`."""
         ended = Users(current_state().store).block(user_id)
         current_state().hub.audit.note("user.blocked", target=user_id)
+        _tell(user_id, ended)
         return ended
 
     def unblock(self, user_id: str) -> None:
@@ -80,3 +83,8 @@ class DecidesAboutUsers:
         accounts = Users(current_state().store).set_role(user_id, role)
         current_state().hub.audit.note("user.role", target=user_id, details={"role": role})
         return accounts
+
+
+def _tell(user_id: str, ended: int) -> None:
+    for _ in range(ended):
+        current_state().hub.herald.tell(login_ended, user_id=user_id)

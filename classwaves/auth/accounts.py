@@ -6,6 +6,7 @@ Imports errors, models, names and store.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -33,6 +34,48 @@ class Authenticator(Protocol):
 
     def authenticate(self, username: str, password: str) -> Account | None:
         """The account that these credentials belong to; ``None`` for any that are wrong, in about the same time."""
+
+
+Check = Callable[[str, str], Account | None]
+#: What a shop gives: an authenticator, what makes one of the application's store, or a function that is all of it.
+Given = Authenticator | Callable[[Store], Authenticator] | Check
+
+
+class _Function:
+    """A function of a user name and a password as an authenticator."""
+
+    def __init__(self, check: Check) -> None:
+        self.authenticate = check
+
+
+def authenticator_of(given: Any, store: Store) -> Authenticator:
+    """The authenticator that a shop means.
+
+    :raises TypeError: it is none, and what to do about it.
+    """
+    if not isinstance(given, type) and hasattr(given, "authenticate"):
+        found = given
+    elif callable(given) and _takes(given, store):
+        found = given(store)
+    elif callable(given) and _takes(given, "", ""):
+        found = _Function(given)
+    else:
+        found = None
+    if not callable(getattr(found, "authenticate", None)):
+        raise TypeError(
+            f"authenticator={given!r} logs nobody in; give an object with authenticate(username, password), a function "
+            "of both, or a class that is made with the store"
+        )
+    authenticator: Authenticator = found
+    return authenticator
+
+
+def _takes(function: Callable[..., Any], *args: Any) -> bool:
+    try:
+        inspect.signature(function).bind(*args)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def offload(function: Callable[..., T], *args: Any) -> T:

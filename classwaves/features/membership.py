@@ -12,6 +12,7 @@ from ..errors import ClassWavesError
 from ..events import Context, Feature
 from ..payloads import EventSchema, Text, session_code
 from ..ring import Resume
+from ..signals import participant_left
 
 membership = Feature("membership")
 
@@ -102,8 +103,9 @@ def leave(context: Context, data: dict[str, Any]) -> None:
         session_id, live = seat
         with live.lock:
             waited = live.lobby.leave(connection.sid)
-        if not waited:
-            hub.store.leave(session_id, context.seat)
+        if not waited and hub.store.leave(session_id, context.seat):
+            who = context.principal.user_id
+            hub.herald.tell(participant_left, session=live.record, user_id=who, reason="left")
         live.remove(connection.sid)
         del connection.seats[session_id]
         hub.release(session_id)

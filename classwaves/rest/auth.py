@@ -8,8 +8,9 @@ from flask import request
 
 from ..auth.tokens import TokenPair, bearer
 from ..errors import ClassWavesError
-from ..models import AuthSession
+from ..models import Account, AuthSession
 from ..names import canonical
+from ..signals import login_ended
 from ..state import current_state
 from .common import address, authenticated, documented, make_blueprint, principal
 from .schemas import LoginSchema, TokensSchema, UserSchema
@@ -44,6 +45,8 @@ def login(body: dict[str, str]) -> dict[str, Any]:
     if account is None:
         state.limits.note_wrong_password(address())
         raise ClassWavesError("INVALID_CREDENTIALS")
+    if not isinstance(account, Account):  # a shop's own model: nothing of it would fit into a token
+        raise TypeError(f"the authenticator returned a {type(account).__name__}; return a classwaves.Account, or None")
     state.limits.welcome(address(), "login", name)
     return tokens(state.tokens.login(account))
 
@@ -65,7 +68,9 @@ def refresh() -> dict[str, Any]:
 @authenticated
 def logout() -> None:
     """End the auth session: its tokens are worth nothing any more and its sockets are disconnected."""
-    current_state().store.end_auth(principal().auth.id)
+    state, auth = current_state(), principal().auth
+    state.store.end_auth(auth.id)
+    state.hub.herald.tell(login_ended, user_id=auth.user_id)
 
 
 @blueprint.route("/auth/me", methods=["GET"])

@@ -111,10 +111,14 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class PresenceResult:
-    """What a presence step left: the user's status over all connections, and the log's seq then."""
+    """What a presence step left: the user's status over all connections, and the log's seq then.
+
+    ``came``: the user was not there before; false if that is not known, because an answer was lost.
+    """
 
     status: str
     seq: int
+    came: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +328,8 @@ class Store(Uploads, Logins, Looks, Acts, Board, Protocol):
     def set_status(self, session_id: str, seat: Seat, status: str, fences: Mapping[str, int]) -> PresenceResult | None:
         """Change a connection's status; ``None`` if the roster does not have it."""
 
-    def leave(self, session_id: str, seat: Seat) -> None:
-        """Take a connection out; append ``left`` if it was the user's last."""
+    def leave(self, session_id: str, seat: Seat) -> bool:
+        """Take a connection out; append ``left`` if it was the user's last, and say whether that was so."""
 
     def vanish(self, session_id: str, seat: Seat) -> None:
         """Take a connection out that ended by itself; append ``disconnected`` if it was the user's last."""
@@ -333,8 +337,8 @@ class Store(Uploads, Logins, Looks, Acts, Board, Protocol):
     def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
         """Keep the seats of sockets whose worker ends until its lease runs out, or their users join elsewhere."""
 
-    def expire_absent(self, session_id: str, older_than: float) -> None:
-        """Append ``left`` for everybody disconnected for longer than this."""
+    def expire_absent(self, session_id: str, older_than: float) -> list[str]:
+        """Append ``left`` for everybody disconnected for longer than this, and say who."""
 
     # workers
     def serve(self, worker: str, session_id: str) -> None:

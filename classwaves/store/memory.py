@@ -295,6 +295,7 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
             session = self._session(session_id)
             self._check_fences(session, fences)
             user = session.roster.get(seat.user_id)
+            came = user is None
             if user is None:
                 if capacity is not None and len(session.roster) >= capacity:
                     raise ClassWavesError("SESSION_FULL")
@@ -304,7 +305,7 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
                 self._fact(session, seat.user_id, "returned")
             if seat.connection not in user.connections:
                 self._change(session, seat, user, "active", announce=bool(user.connections))
-            return PresenceResult(user.status, session.seq)
+            return PresenceResult(user.status, session.seq, came)
 
     def _change(self, session: Session, seat: Seat, user: User, status: str | None, announce: bool = True) -> None:
         before = user.status
@@ -331,8 +332,8 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
             self._change(session, seat, user, status)
             return PresenceResult(user.status, session.seq)
 
-    def leave(self, session_id: str, seat: Seat) -> None:
-        self._take_out(session_id, seat, "left")
+    def leave(self, session_id: str, seat: Seat) -> bool:
+        return self._take_out(session_id, seat, "left")
 
     def vanish(self, session_id: str, seat: Seat) -> None:
         self._take_out(session_id, seat, "disconnected")
@@ -340,20 +341,22 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
     def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
         """The seats end with this process, as all else here does."""
 
-    def _take_out(self, session_id: str, seat: Seat, change: str) -> None:
+    def _take_out(self, session_id: str, seat: Seat, change: str) -> bool:
         with self._lock:
             session = self._held(session_id)
             user = session.roster.get(seat.user_id) if session else None
             if session is None or user is None or seat.connection not in user.connections:
-                return
+                return False
             self._change(session, seat, user, None)
             if not user.connections:
                 user.absent_since = self._clock()
                 if change == "left":
                     del session.roster[seat.user_id]
                 self._fact(session, seat.user_id, change)
+            return not user.connections
 
-    def expire_absent(self, session_id: str, older_than: float) -> None:
+    def expire_absent(self, session_id: str, older_than: float) -> list[str]:
+        left = []
         with self._lock:
             session = self._held(session_id)
             due = self._clock() - older_than
@@ -361,6 +364,8 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
                 if session and not user.connections and user.absent_since <= due:
                     del session.roster[user_id]
                     self._fact(session, user_id, "left")
+                    left.append(user_id)
+        return left
 
     # workers: there is one, and what it knew ends with it
 

@@ -291,7 +291,7 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
         fact = encode_draft(participant_fact(seat.user_id, "joined", displayName=display_name, role=role))
         args = ["join", seat.user_id, seat.connection, -1 if capacity is None else capacity, fact]
         answer = checked(self._step(session_id, [*args, *fence_args(fences)]))
-        return PresenceResult(answer[1].decode(), int(answer[2]))
+        return PresenceResult(answer[1].decode(), int(answer[2]), len(answer) > 3)
 
     def _step(self, session_id: str, args: Iterable[Any]) -> Any:
         return self._presence(self._log_keys(session_id), [mark(), *args])
@@ -302,8 +302,8 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
         answer = checked(self._step(session_id, args))
         return None if answer[0] == b"absent" else PresenceResult(answer[1].decode(), int(answer[2]))
 
-    def leave(self, session_id: str, seat: Seat) -> None:
-        self._take_out(session_id, ["out", seat.user_id, seat.connection, "left"])
+    def leave(self, session_id: str, seat: Seat) -> bool:
+        return bool(self._take_out(session_id, ["out", seat.user_id, seat.connection, "left"]))
 
     def vanish(self, session_id: str, seat: Seat) -> None:
         self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected"])
@@ -314,19 +314,27 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
         self._step(session_id, ["retire", len(seats), *pairs])
 
     @guarded
-    def _take_out(self, session_id: str, args: Iterable[Any]) -> None:
-        """Run a step, and note since when somebody is absent."""
-        if since := self._absent_since(self._step(session_id, args)):
+    def _take_out(self, session_id: str, args: Iterable[Any]) -> list[str]:
+        """Run a step, note since when somebody is absent, and return who has left."""
+        answer = self._step(session_id, args)
+        if since := self._absent_since(answer):
             self._lane.run("ZADD", self._key("absent"), "NX", since, session_id)
+        return self._gone(answer)
 
     @guarded
-    def expire_absent(self, session_id: str, older_than: float) -> None:
+    def expire_absent(self, session_id: str, older_than: float) -> list[str]:
         step = ["absent", self._now() - int(older_than * 1000)]
-        if oldest := self._absent_since(self._step(session_id, step)):
+        answer = self._step(session_id, step)
+        if oldest := self._absent_since(answer):
             self._redis.zadd(self._key("absent"), {session_id: oldest})
-            return
+            return self._gone(answer)
         self._redis.zrem(self._key("absent"), session_id)
-        self._take_out(session_id, step)  # who vanished since the first look was noted before the removal
+        # who vanished since the first look was noted before the removal
+        return self._gone(answer) + self._take_out(session_id, step)
+
+    @staticmethod
+    def _gone(answer: Any) -> list[str]:
+        return [user_id.decode() for user_id in answer[2:]] if answer[0] == b"ok" else []
 
     @staticmethod
     def _absent_since(answer: Any) -> int:

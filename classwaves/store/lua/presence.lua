@@ -61,7 +61,8 @@ if step == 'join' then
   if stale() then return {'stale'} end
   local user = read(user_id)
   if user and user.c[connection] then return answer(user) end
-  if not user then
+  local came = not user
+  if came then
     if capacity >= 0 and redis.call('HLEN', ROSTER) >= capacity then return {'full'} end
     user = {c = {}}
     push(body)
@@ -76,7 +77,9 @@ if step == 'join' then
   user.t = nil
   write(user_id, user)
   if before ~= 'disconnected' then announce(user_id, user, before) end
-  return answer(user)
+  local told = answer(user)
+  if came then told[4] = 'came' end
+  return told
 end
 
 if step == 'status' then
@@ -91,12 +94,18 @@ if step == 'status' then
   return answer(user)
 end
 
--- The answer of the next two is since when somebody is absent, or 0: also when repeated after a lost answer.
+-- The answer of the next two is since when somebody is absent, or 0: also when repeated after a lost answer. After it:
+-- who has left by this step.
 if step == 'out' then
   local user_id, connection, change = take(), take(), take()
   local user = read(user_id)
-  if user and user.c[connection] then take_out(user_id, user, {connection}, change) end
-  return {'ok', user and user.t or 0}
+  local told = {'ok', 0}
+  if user and user.c[connection] then
+    take_out(user_id, user, {connection}, change)
+    if change == 'left' and not next(user.c) then told[3] = user_id end
+  end
+  told[2] = user and user.t or 0
+  return told
 end
 
 -- The worker of these connections ends: a count, and for each its user and itself.
@@ -137,7 +146,7 @@ end
 
 -- Who was disconnected before this time has left. The answer is when the next one was disconnected, or 0.
 if step == 'absent' then
-  local before, oldest = tonumber(take()), 0
+  local before, oldest, told = tonumber(take()), 0, {'ok', 0}
   local roster = redis.call('HGETALL', ROSTER)
   for i = 1, #roster, 2 do
     local user = cjson.decode(roster[i + 1])
@@ -145,10 +154,12 @@ if step == 'absent' then
       if user.t <= before then
         redis.call('HDEL', ROSTER, roster[i])
         fact(roster[i], 'left')
+        told[#told + 1] = roster[i]
       elseif oldest == 0 or user.t < oldest then
         oldest = user.t
       end
     end
   end
-  return {'ok', oldest}
+  told[2] = oldest
+  return told
 end
