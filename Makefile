@@ -100,6 +100,6 @@ format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff format $(LINTED)
 
 clean: ## remove the environment, the npm packages, caches and build artefacts
-	rm -rf $(VENV) .venv-oldest .venv-captions node_modules benchmarks/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-captions node_modules benchmarks/node_modules tests/contract/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

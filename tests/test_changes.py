@@ -1,4 +1,4 @@
-"""Which changes of the contract break clients: a table, both documents, the command, and this version against the last."""
+"""Which changes of the contract break clients: a table, both documents, the command, this version against the last."""
 
 import copy
 import json
@@ -86,7 +86,8 @@ def test_a_change_breaks_who_relies_on_what_was(
     for to_server, expected in ((True, sent), (False, received)):
         compared = SchemaChanges({}, {})
         compared.compare(before, after, "here", to_server)
-        assert [one.breaking for one in compared.found] == ([] if expected is None else [expected]), compared.found
+        assert bool(compared.found) is (expected is not None), compared.found
+        assert any(one.breaking for one in compared.found) is bool(expected), compared.found
 
 
 def test_schemas_that_hold_themselves_are_compared_once() -> None:
