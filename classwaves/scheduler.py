@@ -73,6 +73,14 @@ class Scheduler:
             self._changed.notify_all()
             return self._changed.wait_for(self._is_idle, timeout)
 
+    def rest(self) -> None:
+        """End the thread until the next task comes; what is due meanwhile is late. For tests, which have many."""
+        with self._changed:
+            thread, self._thread = self._thread, None
+            self._changed.notify_all()
+        if thread and thread is not threading.current_thread():
+            thread.join(timeout=5)
+
     def _is_idle(self) -> bool:
         due = self._heap and self._heap[0][0] <= self.clock.monotonic()
         return self._closed or not (self._busy or due)
@@ -104,7 +112,7 @@ class Scheduler:
             if self._busy:
                 self._busy = False
                 self._changed.notify_all()  # who waits in settle()
-            while not self._closed:
+            while not self._closed and self._thread is threading.current_thread():
                 wait = self._heap[0][0] - self.clock.monotonic() if self._heap else None
                 if wait is not None and wait <= 0:
                     self._busy = True

@@ -21,8 +21,3 @@ class TestDemoAuthenticator(AuthenticatorContract):
 
     def make_authenticator(self) -> Authenticator:
         return DemoAuthenticator(StoreAuthenticator(MemoryStore(LIMITS)))
-
-
-class TestOthersThanTheDemoUsers(TestStoreAuthenticator):
-    def make_authenticator(self) -> Authenticator:
-        return DemoAuthenticator(super().make_authenticator())

@@ -1,5 +1,7 @@
 """An application's clock, put forward: what was to be done later is done, and tokens have ended."""
 
+import threading
+
 import pytest
 from flask import Flask
 
@@ -21,6 +23,21 @@ def test_what_is_due_by_the_clock_is_done() -> None:
         assert done == expected
     scheduler.close()
     assert scheduler.settle(0)
+
+
+def test_a_scheduler_that_rested_goes_on_with_the_next_task() -> None:
+    done: list[str] = []
+    scheduler = Scheduler()
+    scheduler.rest()
+    scheduler.after(0, lambda: done.append("first"))
+    assert scheduler.settle(5)
+    scheduler.rest()
+    before = threading.active_count()
+    scheduler.after(0, lambda: done.append("second"))
+    assert threading.active_count() == before + 1
+    assert scheduler.settle(5)
+    scheduler.close()
+    assert done == ["first", "second"]
 
 
 def check(app: Flask, token: str) -> str:

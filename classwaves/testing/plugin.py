@@ -24,7 +24,7 @@ MARKER = f"{SERVER}(app='package:factory()', env={{}}): run the test's classroom
 # a suite's asserts tell what they compared, as a test's own do
 pytest.register_assert_rewrite("classwaves.testing.suites")
 
-#: The applications of fixtures ``app`` on which a classroom was opened; closed when their fixture ends.
+#: The applications of fixtures ``app`` on which a classroom was opened, until the fixture ends.
 _opened: list[Any] = []
 
 
@@ -105,10 +105,10 @@ def _stage(request: pytest.FixtureRequest) -> Stage:
 
 
 def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any]) -> None:
-    """An application whose fixture ends has threads of a classroom that nobody needs any more."""
+    """An application whose fixture ends needs no thread for its classroom, unless another test takes it up again."""
     if fixturedef.argname != "app" or fixturedef.cached_result is None:
         return
     app: Any = fixturedef.cached_result[0]
     if app in _opened:
         _opened.remove(app)
-        app.extensions["classwaves"].close()
+        app.extensions["classwaves"].hub.scheduler.rest()

@@ -76,6 +76,7 @@ class MemoryStage:
                 "or mark the test with @pytest.mark.classwaves_server"
             )
         self._clock = RoomClock(state.hub.clock, state.hub.scheduler)
+        state.hub.scheduler.after(0, lambda: None)  # it may have rested since another test
 
     @property
     def clock(self) -> RoomClock:

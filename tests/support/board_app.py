@@ -5,21 +5,20 @@ from typing import Any
 from flask import Flask, request
 from marshmallow import fields
 
-from classwaves import FEATURES, ClassWaves, Context, EventSchema, Feature
+from classwaves import ClassWaves, EventContext, EventSchema
 from tests.support.gunicorn_server import TEST_KEYS
 
-board = Feature("board")
+classwaves = ClassWaves()
 
 
 class StrokeSchema(EventSchema):
-    sessionCode = fields.String(required=True)
     points = fields.List(fields.Integer(), required=True)
 
 
-@board.event("boardStroke", schema=StrokeSchema, allow="participant")
-def stroke(context: Context, data: dict[str, Any]) -> dict[str, Any]:
+@classwaves.event("boardStroke", schema=StrokeSchema, allow="participant")
+def stroke(ctx: EventContext, data: dict[str, Any]) -> dict[str, Any]:
     """Draw something."""
-    return context.publish("boardStroked", {"points": data["points"]})
+    return ctx.publish("boardStroked", {"points": data["points"]})
 
 
 def make_app(**config: Any) -> Flask:
@@ -27,5 +26,5 @@ def make_app(**config: Any) -> Flask:
     app = Flask("shop")
     app.config.update(TEST_KEYS, **config)
     app.get("/hello")(lambda: f"Hello, {request.args['name']}")
-    ClassWaves(app, features=[*FEATURES, board])
+    classwaves.init_app(app)
     return app
