@@ -41,7 +41,7 @@ LAYERS = [
     "store.redis_base store.redis_report store.redis_topology",
     "store.redis_cluster_feed store.redis_cluster_lane",
     "store.redis_cluster",
-    "store.redis_acts store.redis_board store.redis_logins store.redis_looks store.redis_uploads",
+    "store.redis_acts store.redis_board store.redis_index store.redis_logins store.redis_looks store.redis_uploads",
     "store.redis_guests",
     "store.redis",
     "store",

@@ -1,5 +1,7 @@
 """What both stores promise of sessions: codes, records, lists, and their end."""
 
+from contextlib import closing
+
 from classwaves.store import MemoryStore
 from classwaves.store.base import Checkpoint
 from classwaves.testing.suites.store_sessions import SessionsContract
@@ -34,6 +36,17 @@ def test_the_memory_store_lets_go_to_the_second() -> None:
     clock.forward(1)
     assert store.session_id(record.code) is None
     assert store.record(record.id) is None
+
+
+def test_sessions_that_have_expired_do_not_pile_up_in_lists_that_nobody_reads(redis_server: RedisServer) -> None:
+    with closing(redis_store(redis_server.url)) as store, redis_server.client() as client:
+        for number in range(60):
+            record = new_session(store)
+            client.delete(f"test:{{{record.id}}}:meta")
+            # of four that are looked at, more than one is gone as soon as more than a quarter of the list is
+            assert client.zcard("test:sessions") == client.zcard("test:owner:teacher") < 10, number
+        kept = [new_session(store) for _ in range(30)]
+        assert store.list_sessions(None, 0, 100) == kept[::-1]
 
 
 def test_redis_holds_no_key_for_longer_than_the_session(redis_server: RedisServer) -> None:

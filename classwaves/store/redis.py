@@ -36,6 +36,7 @@ from .redis_base import LUA, checked, dump, fence_args, guarded, script
 from .redis_board import RedisBoard
 from .redis_cluster import ClusterServers
 from .redis_guests import RedisGuests
+from .redis_index import RedisIndex
 from .redis_looks import RedisLooks
 from .redis_rewrite import Rewriting
 from .redis_servers import OneServer, Servers, Terms
@@ -47,7 +48,7 @@ def _servers(url: str, terms: Terms) -> Servers:
     return ClusterServers(address, terms) if address.form == "cluster" else OneServer(address, terms)
 
 
-class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
+class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisIndex, RedisActs, RedisBoard):
     """A :class:`~classwaves.store.base.Store` on Redis (6.2 or newer) or Valkey: one server, Sentinel or a cluster.
 
     :param url: see :mod:`classwaves.redis_url`; redis-py's options apply to one server, as ``?ssl_cert_reqs=none``.
@@ -91,10 +92,11 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
         self._create(self._of(record.id, "meta"), [dump(record.to_dict()), new_id(6)])
         appended = self.append(record.id, [draft], dedupe=f"create:{record.id}")
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(self._key("sessions"), {record.id: record.created_at})
-            pipe.zadd(self._key("owner", record.owner_id), {record.id: record.created_at})
+            pipe.zadd(self._index(None), {record.id: record.created_at})
+            pipe.zadd(self._index(record.owner_id), {record.id: record.created_at})
             pipe.persist(code)
             pipe.execute()
+        self._weed(record.owner_id)
         return appended
 
     @guarded
@@ -114,25 +116,6 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisActs, RedisBoard):
             pipe.hget(meta, "record")
             fence, text = pipe.execute()
         return (SessionRecord.from_dict(json.loads(text)), int(fence or 0)) if text else None
-
-    @guarded
-    def list_sessions(self, owner_id: str | None, offset: int, limit: int) -> list[SessionRecord]:
-        index = self._key("sessions") if owner_id is None else self._key("owner", owner_id)
-        records: list[SessionRecord] = []
-        while len(records) < limit:
-            wanted = limit - len(records)
-            ids = cast("list[bytes]", self._redis.zrange(index, offset, offset + wanted - 1, desc=True))
-            with self._redis.pipeline(transaction=False) as pipe:
-                for session_id in ids:
-                    pipe.hget(self._of(session_id.decode(), "meta")[0], "record")
-                texts = pipe.execute()
-            if gone := [session_id for session_id, text in zip(ids, texts, strict=True) if text is None]:
-                self._redis.zrem(index, *gone)  # its data has expired
-            records += [SessionRecord.from_dict(json.loads(text)) for text in texts if text is not None]
-            offset += wanted - len(gone)
-            if len(ids) < wanted:
-                break
-        return records
 
     @guarded
     def expire(self, record: SessionRecord, seconds: float) -> None:
