@@ -26,7 +26,7 @@ BODIES: dict[str, Any] = {
 }
 """What a route must be sent to look at who asks; by the blueprint and the function."""
 
-PUBLIC = {"auth.login", "sessions.join", "api-docs.openapi_json"}
+PUBLIC = {"auth.login", "sessions.join", "api-docs.openapi_json", "asyncapi"}
 """For who has no token at all."""
 
 OWN = {"auth.me": 200, "auth.logout": 204, "auth.refresh": 401, "sessions.index": 200}
