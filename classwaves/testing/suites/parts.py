@@ -19,7 +19,7 @@ class StoreParts:
     """The fixtures of all suites of a store."""
 
     def make_store(self, limits: Limits) -> Store:
-        """Return a store; override it. Those of one test share their data, those of two tests do not.
+        """Return an empty store; override it, or the fixture :meth:`new_store`.
 
         :param limits: how much it keeps of a session.
         """
