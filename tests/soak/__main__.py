@@ -38,7 +38,7 @@ VISITS: dict[Visit, int] = {
 """What a client does next, and how often."""
 LIFE = 8.0
 """How long a lesson takes, in pauses of a client, on the average."""
-END = 30.0
+END = 45.0
 """Seconds that everybody has to go."""
 
 
@@ -60,7 +60,7 @@ def come_and_go(world: World) -> None:
                 world.seen["silence"] += 1
         except Exception as error:  # reported, and the others go on
             world.wrong[f"{visit.__name__}: {error!r}"[:300]] += 1
-        world.over.wait(world.moment(0.1))
+        world.over.wait(world.chance.uniform(0, world.pause / 5))
 
 
 def main(port: int, clients: int, teachers: int, seconds: float, pause: float, seed: int) -> None:

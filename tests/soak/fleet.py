@@ -16,7 +16,7 @@ import psutil
 from classwaves.auth.accounts import StoreAuthenticator
 from classwaves.settings import Settings
 from classwaves.store import open_store
-from tests.support.apps import PASSWORD
+from tests.soak.world import PASSWORD
 from tests.support.gunicorn_server import ROOT, TEST_KEYS, Gunicorn
 from tests.support.protocol import http
 from tests.support.redis_server import RedisServer

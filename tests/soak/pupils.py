@@ -21,8 +21,6 @@ def pupil(world: World, lesson: Lesson) -> None:
             world.enter(lesson, guest).wire.drop()
         for _ in range(world.chance.randint(1, 6)):
             client.listen(world.moment())
-            if world.over.is_set():
-                break
             _act(world, client, lesson)
         world.leave(client, lesson)
     finally:

@@ -9,9 +9,11 @@ from threading import Event
 from typing import Any
 
 from tests.soak.client import PATIENCE, Client, LiveWire, Polling
-from tests.support.apps import API
 from tests.support.wires import Closed
 
+API = "/api/v1"
+"""Not from where the tests have it: that imports the server, which takes a process a second."""
+PASSWORD = "the password of all teachers"
 ADDRESSES = 500
 """From so many addresses clients seem to come: limits are kept by address, too."""
 
@@ -60,8 +62,10 @@ class World:
         """What must not happen."""
 
     def moment(self, share: float = 1.0) -> float:
-        """A time to wait; never long when all is over."""
-        return 0.01 if self.over.is_set() else min(self.chance.expovariate(1 / (self.pause * share)), 4 * self.pause)
+        """A time to wait before the next thing that somebody does. :raises Closed: all is over, and everybody goes."""
+        if self.over.is_set():
+            raise Closed("all is over")
+        return min(self.chance.expovariate(1 / (self.pause * share)), 4 * self.pause)
 
     def address(self) -> dict[str, str]:
         """The headers of a proxy in front, for a client at any address."""
