@@ -30,6 +30,7 @@ from .signals import Herald, participant_left
 from .storage import Storage
 from .store import Store
 from .store.base import Seat
+from .tally import add
 from .trail import about
 from .watch import Entrance, Watch
 
@@ -408,6 +409,7 @@ class Hub:
         self.tally.reconnects += 1
         self.scheduler.after(0, self._renew)
         for live in self.live_sessions():
+            add(self.tally.repairs, ("verify", "asked for"))
             self.scheduler.after(0, live.verify)
         self.watch.on_reconnect()
         self.scheduler.after(0, self._reclaim)

@@ -98,6 +98,8 @@ class LiveSession(Delivery):
         #: what features keep that is in no log, under their own names
         self.transient: dict[str, Any] = {}
         self.closed = False
+        self._is_gone = False  # from the store
+        self._named = {"session_id": session_id}  # for lines of the log
         self._repair = threading.RLock()  # one reader of the log at a time, the first load too
         self._holding = True  # until the first load, and while the log is read
         self._held: list[Entry] = []
@@ -237,7 +239,7 @@ class LiveSession(Delivery):
             try:
                 task()
             except ClassWavesError as error:
-                logger.warning("a session could not be repaired: %s", error.code)
+                logger.warning("a session could not be repaired: %s", error.code, extra=self._named)
                 add(self.store.tally.repairs, (name.replace("_", " "), "failed"))
             finally:
                 with self.lock:
@@ -296,7 +298,7 @@ class LiveSession(Delivery):
         at = self.replica.seq
         page = self.store.read(self.id, max(at - 1, 0), PAGE + 1)
         if self._is_lost(at, page):
-            logger.error("the store has lost acknowledged events of a session")
+            logger.error("the store has lost acknowledged events of a session", extra=self._named)
             self.begin_anew()
             return True
         entries = [entry for entry in page if entry.seq > at]
@@ -331,7 +333,7 @@ class LiveSession(Delivery):
         """
         try:
             self._epoch = self.store.new_epoch(self.id, self.replica.epoch)
-            logger.warning("a new epoch of a session starts")
+            logger.warning("a new epoch of a session starts", extra=self._named)
             self.store.tally.epochs += 1
             self.reload()
         except ClassWavesError as error:
@@ -374,8 +376,11 @@ class LiveSession(Delivery):
 
     def _turn_out_all(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
-        logger.error("the store has lost a session that is served here")
         with self.lock:
+            if not self._is_gone:
+                self._is_gone = True
+                self.store.tally.lost_sessions += 1
+                logger.error("the store has lost a session that is served here", extra=self._named)
             for sid in list(self.members):
                 self.crowd.remove(sid)
                 self.crowd.tell([sid], "error", error.to_dict())

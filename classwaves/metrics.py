@@ -190,6 +190,7 @@ METRICS = (
         ("kind", "step"),
     ),
     Spec("new_epochs_total", "epochs", "Numberings begun anew, because the store had or may have lost entries."),
+    Spec("lost_sessions_total", "lost_sessions", "Sessions that a worker served, and that the store has not any more."),
     Spec(
         "late_signals_total",
         "late_signals",

@@ -167,6 +167,7 @@ class Tally:
         self.reconnects = 0
         self.repairs: dict[tuple[str, str], int] = {}
         self.epochs = 0
+        self.lost_sessions = 0
         self.late_signals = 0
         self.archive_lag = Histogram(LONG)
         self.archive_errors = 0

@@ -88,6 +88,25 @@ def starts_again(worker: Worker) -> None:
     assert snapshots(worker, "ann")[-1][2] is False
 
 
+def test_a_session_that_is_gone_is_counted_and_named(
+    redis_server: RedisServer, direct: RedisStore, pair: list[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is on call is to hear of it, although no numbering begins anew, and to know which session it was."""
+    session = new_session(direct)
+    places = seated(pair, session)
+    with redis_server.client() as client:
+        client.flushall()
+    reconnect(redis_server)
+    for worker, sid in places:
+        worker.sockets.gets(sid, "sessionLeft", 1)
+    for worker in pair:
+        tally = worker.hub.tally
+        assert (tally.lost_sessions, tally.epochs) == (1, 0)
+        assert tally.repairs["verify", "asked for"] == 1
+    told = [record for record in caplog.records if record.name == "classwaves.live"]
+    assert {vars(record).get("session_id") for record in told} == {session.id}
+
+
 def test_a_number_that_is_given_anew_shows_the_loss(
     redis_server: RedisServer, direct: RedisStore, pair: list[Worker]
 ) -> None:
