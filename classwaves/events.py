@@ -63,7 +63,6 @@ class Event:
     :param audits: what the audit stream calls it, a name in :data:`classwaves.audit.ACTS`, if staff have done it.
     :param permits: a shop's own rule, asked instead of that of :data:`RULES`; ``allow`` is its name.
     :param limit: a rate of its own, unless ``CLASSWAVES_EVENT_RATES`` says another one.
-    :param publishes: the events that it publishes and what is in them, for documents and types.
     """
 
     name: str
@@ -83,7 +82,6 @@ class Event:
     audits: str = ""
     permits: Permit | None = None
     limit: str = ""
-    publishes: Mapping[str, Schema | None] = field(default_factory=dict)
     _texts: dict[str, tuple[bool, float, float]] | None = field(init=False)
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema
 
+from .declared import Numbered
 from .errors import ClassWavesError, StaleFence
 from .events import Context, Event, Feature, Handler, Permit
 from .explained import check_takes, nearest
@@ -117,11 +118,14 @@ class Registry:
             active=active,
             permits=_permit(allow, self._rules[allow]) if allow in self._rules else None,
             limit=limit,
-            publishes={told: shape() if shape else None for told, shape in publishes.items()},
         )
         for pipeline in self._pipelines:
             pipeline.add(event)
         self.own.events.append(event)
+        known = {sent.name for sent in self.own.sent}
+        for told, shape in publishes.items():
+            if told not in known:
+                self.own.sends(told, _sent(shape), AUDIENCE_NAMES[audience])
 
     def check(
         self,
@@ -216,6 +220,17 @@ def composed(schema: type[Schema]) -> type[Schema]:
     meta = type("Meta", (schema.Meta,), {"unknown": RAISE, "register": False})
     common = {"sessionCode": session_code(), KEY: client_message_id(), "Meta": meta}
     made: type[Schema] = types.new_class(schema.__name__, (schema,), exec_body=lambda body: body.update(common))
+    return made
+
+
+def _sent(schema: type[Schema] | None) -> type[Schema]:
+    """What clients get of what a schema describes: with what delivery adds."""
+    if schema is None:
+        return Numbered
+    meta = type("Meta", (schema.Meta,), {"register": False})
+    made: type[Schema] = types.new_class(
+        schema.__name__, (schema, Numbered), exec_body=lambda body: body.update(Meta=meta)
+    )
     return made
 
 

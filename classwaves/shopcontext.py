@@ -16,11 +16,17 @@ from .features.groups import FENCE, group_audience, group_of
 from .live import LiveSession, hears
 from .models import Draft, SessionRecord
 from .payloads import is_json
-from .published import AUDIENCES, NAMED, check_audience, check_name, payload
+from .published import check_audience, check_name, payload
 from .store.base import encode_draft
 
-#: Who is told of what is published: everybody; staff; the sender's group, and staff; users by their ids; the sender.
-AUDIENCE_NAMES = (*AUDIENCES, *NAMED, "sender")
+#: The audiences of what is published, and who that is.
+AUDIENCE_NAMES = {
+    "all": "everyone in the session",
+    "staff": "staff",
+    "user": "the users that it is for",
+    "group": "the group, and staff",
+    "sender": "the sender",
+}
 
 #: The kind under which signals of a shop travel the feed.
 SIGNAL = "shop"

@@ -336,3 +336,22 @@ def test_it_is_in_what_the_command_line_lists(mount: Mount) -> None:
     result = mount().app.test_cli_runner().invoke(cli, ["events"])
     (row,) = [line for line in result.output.splitlines() if line.startswith("boardStroke")]
     assert "participant" in row and "{points, sessionCode, clientMessageId?}" in row
+
+
+def test_it_is_in_the_documents_and_types(classwaves: ClassWaves, mount: Mount) -> None:
+    """What it publishes too, if it says so; a late one as well, and only in the applications of its object."""
+    app = mount().app
+    told: dict[str, Any] = {"boardStroked": StrokeSchema, "boardTouched": None}
+    classwaves.event("boardStroke", schema=StrokeSchema, allow="participant", publishes=told)(lambda ctx, data: None)
+    classwaves.event("boardTouch", schema=Schema, allow="staff", publishes={"boardTouched": None})(
+        lambda ctx, data: None
+    )
+    document = app.test_client().get(f"{API}/asyncapi.json").text
+    types = app.test_cli_runner().invoke(cli, ["types"]).output
+    for name in ("boardStroke", "boardTouch", "boardStroked", "boardTouched"):
+        assert name in document and name in types
+    other = Flask("other")
+    other.config.update(TEST_KEYS)
+    ClassWaves(other)
+    assert "boardStroke" not in other.test_client().get(f"{API}/asyncapi.json").text
+    state_of(other).close()
