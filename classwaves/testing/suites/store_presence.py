@@ -60,6 +60,19 @@ class PresenceContract(StoreParts):
         assert announced(store, session, listener) == []
         assert second.draft.author == "bob"
 
+    def test_who_has_come_and_who_has_left_is_said_once(self, store: Store) -> None:
+        """The shop is told of it by what the store answers, see :mod:`classwaves.signals`."""
+        session = new_session(store)
+        assert [join(store, session, tab).came for tab in (ANN, ANN, ANN2, BOB)] == [True, False, False, True]
+        assert [store.leave(session.id, tab) for tab in (ANN, ANN, ANN2, ANN2)] == [False, False, True, False]
+        assert join(store, session, ANN).came, "who has left comes again"
+        for tab in (ANN, BOB):
+            store.vanish(session.id, tab)
+        assert not join(store, session, ANN2).came, "who was disconnected has not left"
+        assert store.expire_absent(session.id, 60) == []
+        assert store.expire_absent(session.id, 0) == ["bob"]
+        assert store.expire_absent(session.id, 0) == []
+
     def test_a_repeated_join_changes_nothing(self, store: Store) -> None:
         session = new_session(store)
         join(store, session, ANN)
