@@ -44,7 +44,7 @@ def test_a_shops_tests_pass_beside_the_classrooms(shop: str) -> None:
 
 @pytest.mark.parametrize("shop", NAMES)
 def test_a_classroom_is_mounted_in_ten_lines(shop: str) -> None:
-    """With the class that asks the shop for its users, and without the event, which is a file of its own."""
+    """With the function that asks the shop for its users, and without the event, which is a file of its own."""
     tree = ast.parse((SHOPS / shop / "classroom.py").read_text())
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
     wsgi = (SHOPS / shop / "wsgi.py").read_text()

@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 
 from classwaves import Account
-from classwaves.testing import OpenRoom
+from classwaves.testing import OpenRoom, Room
+from classwaves.testing.stages import MemoryStage
 from tests.support.apps import API, bearer, state_of
 from tests.support.board_app import make_app
 
@@ -179,6 +180,22 @@ def test_a_clock_does_not_go_backwards(classroom: OpenRoom) -> None:
 
 
 # the application
+
+
+def test_a_whole_class_meets_no_limits_of_rate(classroom: OpenRoom) -> None:
+    with classroom(students=40) as room:
+        for person in room.people:
+            person.send("boardStroke", {"points": [1]})
+        room.student(39).assert_acked("boardStroke")
+        assert len(room.teacher.received) == 41
+
+
+def test_a_namespace_of_its_own() -> None:
+    other = make_app(CLASSWAVES_NAMESPACE="/classroom")
+    with Room(MemoryStage(other), students=1) as room:
+        room.student(0).send("boardStroke", {"points": [1, 2]})
+        room.teacher.assert_received("boardStroked", points=[1, 2])
+    state_of(other).close()
 
 
 def test_an_application_without_a_classroom_is_told_so(classroom: OpenRoom, app: Flask) -> None:

@@ -31,6 +31,9 @@ class Backstage(Protocol):
     def step(self, code: str, name: str) -> None:
         """Take a step in a session's life: ``start``, ``pause``, ``resume``, ``end``."""
 
+    def namespace(self) -> str:
+        """The Socket.IO namespace of the classroom."""
+
     def in_session(self) -> list[str]:
         """The events whose payload has a ``sessionCode``."""
 
@@ -77,6 +80,9 @@ class Local:
             session_id = hub.find(code)
             owner = hub.record(session_id).owner_id
             lifecycle.step(hub, session_id, name, lifecycle.system(owner))
+
+    def namespace(self) -> str:
+        return self.state.settings.namespace
 
     def in_session(self) -> list[str]:
         events = self.state.pipeline.events.values()

@@ -135,6 +135,10 @@ class Remote:
     def step(self, code: str, name: str) -> None:
         self._server.do("step", code, name)
 
+    def namespace(self) -> str:
+        name: str = self._known("namespace")
+        return name
+
     def in_session(self) -> list[str]:
         names: list[str] = self._known("in_session")
         return names
@@ -164,7 +168,7 @@ class ServerStage:
         raise RuntimeError("a real server goes by the machine's time: test with the clock without classwaves_server")
 
     def wire(self, token: str) -> Wire:
-        return SocketWire(self.server.url, token)
+        return SocketWire(self.server.url, token, self.backstage.namespace())
 
     def rest(self, token: str) -> Client:
         return Client(Forward(self.server, token))

@@ -22,15 +22,18 @@ class SocketWire:
 
     :param url: of the server.
     :param token: an access token.
+    :param namespace: of the classroom.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, namespace: str) -> None:
+        self._namespace = namespace
         self._came: deque[Received] = deque()
         self._client = socketio.Client(reconnection=False)
         self._ended = threading.Event()
-        self._client.on("*", self._note)
-        self._client.on("disconnect", lambda *reason: self._ended.set())
-        self._client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=PATIENCE)
+        self._client.on("*", self._note, namespace=namespace)
+        self._client.on("disconnect", lambda *reason: self._ended.set(), namespace=namespace)
+        how = {"namespaces": [namespace], "transports": ["websocket"], "wait_timeout": PATIENCE}
+        self._client.connect(url, auth={"token": token}, **how)
 
     def _note(self, event: str, *args: Any) -> None:
         self._came.append(Received(event, args[0] if len(args) == 1 else args))
@@ -42,7 +45,7 @@ class SocketWire:
     def ask(self, event: str, *args: Any) -> Any:
         """:raises AssertionError: there was no ack in time."""
         try:
-            return self._client.call(event, args, timeout=PATIENCE)
+            return self._client.call(event, args, namespace=self._namespace, timeout=PATIENCE)
         except socketio.exceptions.TimeoutError:
             raise AssertionError(f"{event} was not acked within {PATIENCE:g} s") from None
 

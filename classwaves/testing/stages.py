@@ -83,7 +83,7 @@ class MemoryStage:
         return self._clock
 
     def wire(self, token: str) -> Wire:
-        return MemoryWire(self.app, token)
+        return MemoryWire(self.app, token, self.backstage.namespace())
 
     def rest(self, token: str) -> Client:
         client = self.app.test_client()
@@ -100,15 +100,17 @@ class MemoryStage:
 class MemoryWire:
     """A :class:`Wire` by the Flask-SocketIO test client."""
 
-    def __init__(self, app: Flask, token: str) -> None:
-        self._client = app.extensions["classwaves"].socketio.test_client(app, auth={"token": token})
+    def __init__(self, app: Flask, token: str, namespace: str) -> None:
+        self._namespace = namespace
+        sockets = app.extensions["classwaves"].socketio
+        self._client = sockets.test_client(app, namespace=namespace, auth={"token": token})
 
     @property
     def connected(self) -> bool:
-        return bool(self._client.is_connected())
+        return bool(self._client.is_connected(self._namespace))
 
     def ask(self, event: str, *args: Any) -> Any:
-        return self._client.emit(event, *args, callback=True)
+        return self._client.emit(event, *args, callback=True, namespace=self._namespace)
 
     def take(self) -> list[Received]:
         taken = []
@@ -119,4 +121,4 @@ class MemoryWire:
         return taken
 
     def close(self) -> None:
-        self._client.disconnect()
+        self._client.disconnect(self._namespace)
