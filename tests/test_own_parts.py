@@ -104,7 +104,11 @@ def test_an_authenticator(mount: Mount, authenticator: Any) -> None:
     assert answers[1].get_json()["error"]["code"] == "INVALID_CREDENTIALS"
 
 
-@pytest.mark.parametrize("authenticator", [None, 7, "accounts", object, lambda: None, lambda store: None], ids=str)
+@pytest.mark.parametrize(
+    "authenticator",
+    [None, 7, "accounts", object, lambda: None, lambda store: None],
+    ids=["none", "number", "text", "class", "factory of nothing", "factory of none"],
+)
 def test_what_is_no_authenticator(mount: Mount, authenticator: Any) -> None:
     with pytest.raises(TypeError, match="logs nobody in; give an object with authenticate"):
         mount(authenticator=authenticator)
