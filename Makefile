@@ -17,10 +17,10 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos fuzz soak audit files archive captions oldest coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos fuzz soak audit files archive captions test-min test-latest package coverage bench lint format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 $(PY):
 	@scripts/venv $(VENV)
@@ -78,11 +78,19 @@ captions: tools ## the good speech engine (100 MB) on a recording of a person, a
 	@.venv-captions/bin/python -m pip install -qq --disable-pip-version-check --no-deps moonshine-voice # recordings
 	@CAPTIONS_PYTHON=$(CURDIR)/.venv-captions/bin/python $(PY) -m pytest -s tests/test_transcriber.py $(ARGS)
 
-oldest: tools ## every test with the oldest versions of the dependencies (takes a while)
+test-min: tools ## every test with the oldest versions of the dependencies (takes a while)
 	@test -x .venv-oldest/bin/python || scripts/venv .venv-oldest
 	@$(PY) scripts/oldest.py > .venv-oldest/constraints.txt
 	@.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint .venv-oldest/constraints.txt
 	@.venv-oldest/bin/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+test-latest: tools ## every test with the newest versions of the dependencies, in an environment made anew (takes a while)
+	@scripts/venv .venv-latest
+	@.venv-latest/bin/python -m pip install -qq --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
+	@.venv-latest/bin/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+package: dev ## build wheel and sdist, and run the wheel in an empty environment of each Python that there is (minutes)
+	@$(PY) scripts/package.py $(ARGS)
 
 bench: $(BENCH_READY) ## compare with plain Flask-SocketIO and Node's Socket.IO (half an hour); ARGS="--help" says more
 	@cd benchmarks && ../scripts/npm-packages 180 2>/dev/null # the benchmarks say themselves what is missing
@@ -103,6 +111,6 @@ format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff format $(LINTED)
 
 clean: ## remove the environment, the npm packages, caches and build artefacts
-	rm -rf $(VENV) .venv-oldest .venv-captions node_modules benchmarks/node_modules tests/contract/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-latest .venv-captions node_modules benchmarks/node_modules tests/contract/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

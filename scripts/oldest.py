@@ -1,12 +1,40 @@
-"""Print the lower bounds of setup.cfg as pip's constraints: the oldest versions that ClassWaves says it works with."""
+"""Print the lower bounds of setup.cfg as pip's constraints: the oldest versions that ClassWaves says it works with.
+
+Those of what users install: the package and its extras. The tests' own tools are as new as they come; where they want
+more of a library than users need, that is what is tried.
+"""
 
 import configparser
 import re
 from pathlib import Path
 
-setup = configparser.ConfigParser()
-setup.read(Path(__file__).parents[1] / "setup.cfg")
-for line in setup["options"]["install_requires"].split("\n"):
-    if found := re.fullmatch(r"([A-Za-z-]+)(?:\[\w+\])?>=([\d.]+)", line.strip()):
-        exact = found[2].count(".") > 1
-        print(f"{found[1]}=={found[2]}{'' if exact else '.*'}")  # a bound of two parts means the series
+TOOLS = ("dev", "bench")
+
+
+def bounds(text: str) -> dict[str, str]:
+    """The requirements of a list that are nothing but a lower bound: name -> version."""
+    found = (re.fullmatch(r"([A-Za-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", line.strip()) for line in text.split("\n"))
+    return {one[1]: one[2] for one in found if one}
+
+
+def number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def main() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[1] / "setup.cfg")
+    extras = setup["options.extras_require"]
+    tools = bounds("\n".join(extras[name] for name in TOOLS))
+    oldest = bounds(setup["options"]["install_requires"])
+    for name in extras:
+        if name not in TOOLS:
+            oldest.update(bounds(extras[name]))
+    for name, version in oldest.items():
+        wanted = max(version, tools.get(name, version), key=number)
+        exact = wanted.count(".") > 1
+        print(f"{name}=={wanted}{'' if exact else '.*'}")  # a bound of two parts means the series
+
+
+if __name__ == "__main__":
+    main()
