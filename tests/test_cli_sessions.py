@@ -14,6 +14,7 @@ from flask import Flask
 
 from classwaves.cli import cli
 from classwaves.cli.tail import following
+from classwaves.features.groups import Group
 from classwaves.models import Draft, Entry
 from classwaves.replica import FOLD_VERSION, Replica
 from classwaves.store import open_store
@@ -198,6 +199,21 @@ def keep(app: Flask, code: str, replica: Replica) -> None:
     """Keep a replica as the session's checkpoint."""
     checkpoint = Checkpoint(FOLD_VERSION, replica.epoch, replica.seq, replica.dump())
     assert state_of(app).store.save_checkpoint(id_of(app, code), checkpoint)
+
+
+def test_titles_of_sessions_and_groups_are_texts_too(app: Flask) -> None:
+    client, ada = app.test_client(), headers_for(app, "Ada", "teacher")
+    code = new_session(client, ada)
+    group = Group("The slow ones", ("ben",), id="abc")
+    state_of(app).store.append(
+        id_of(app, code), [Draft("groupUpdate", {**group.payload(), "action": "created"}, "ada")], dedupe="g"
+    )
+    for command in ("tail", "replay"):
+        hidden, shown = run(app, command, code), run(app, command, code, "--texts")
+        assert (hidden.exit_code, shown.exit_code) == (0, 0)
+        assert "A lesson" not in hidden.stdout and "slow ones" not in hidden.stdout
+        assert "A lesson" in shown.stdout and "slow ones" in shown.stdout
+    assert json.loads(hidden.stdout)["epoch"]
 
 
 def test_a_replay_compares_with_the_checkpoint(app: Flask, code: str) -> None:

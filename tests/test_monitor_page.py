@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -161,7 +162,7 @@ def test_both_workers_and_their_sum(monitor: Monitor, school: School) -> None:
 
 
 def test_a_killed_worker_is_shown_as_gone_and_then_no_more(browser: Browser, school: School) -> None:
-    monitor = Monitor(browser, school)
+    monitor = Monitor(browser, school, viewport=DESK)
     monitor.log_in(ADMIN)
     monitor.is_live()
     eventually(lambda: len(monitor.rows("#workers")) == 2, what="two workers", pause=0.1)
@@ -172,6 +173,12 @@ def test_a_killed_worker_is_shown_as_gone_and_then_no_more(browser: Browser, sch
         return {int(row[9]): row[1] for row in monitor.rows("#workers")}
 
     eventually(lambda: states().get(killed) == "gone?", what="gone", pause=0.05)
+    expect(monitor.at("#tiles div").filter(has_text="Workers running").locator("dd")).to_have_text(
+        re.compile("^[12] of")
+    )
+    assert monitor.page.evaluate(
+        "document.querySelectorAll('#tiles div').values().every(tile => tile.scrollWidth <= tile.clientWidth)"
+    ), "each tile has room for what is in it"
     eventually(lambda: killed not in states() and set(states().values()) == {"running"}, what="two again", pause=0.1)
     eventually(lambda: len(states()) == 2, 40, "the new one", pause=0.1)
     assert not psutil.pid_exists(killed)

@@ -13,7 +13,7 @@ from ..history import Log
 from ..models import Entry
 from ..replica import FOLD_VERSION, Replica
 from .group import cli, note, shared_state
-from .sight import session_id_of
+from .sight import session_id_of, without_titles
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ class Replay:
             self.last = entry.seq
             self.entries += 1
             self.epochs.add(entry.epoch)
+            self.replica.epoch = entry.epoch
             if entry.seq > self.replica.seq:  # and is not in the checkpoint already
                 self.replica.seq = entry.seq - 1
                 self.replica.apply(entry)
@@ -106,4 +107,4 @@ def _shown(replica: Replica, texts: bool) -> dict[str, Any]:
         for user_id in list(shown.known):
             shown.erase(user_id)
     state: dict[str, Any] = json.loads(shown.dump())
-    return state
+    return state if texts else without_titles(state)

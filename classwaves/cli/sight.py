@@ -15,6 +15,8 @@ from ..history import line
 from ..models import Entry, iso, normalize_code
 from ..state import State
 
+_TITLES = ("title", "groupName")
+
 
 def session_id_of(state: State, code: str) -> str:
     """The session with this code, in the store or in the archive.
@@ -35,7 +37,15 @@ def payload(data: Any, texts: bool) -> dict[str, Any]:
     """A payload as it may be shown: without ``texts``, only what says nothing of a person."""
     if texts:
         return dict(data)
-    return {key: value for key, value in erased_payload(data).items() if value not in ("", NOBODY, {}, [], None)}
+    shown = without_titles(erased_payload(data))
+    return {key: value for key, value in shown.items() if value not in ("", NOBODY, {}, [], None)}
+
+
+def without_titles(data: Any) -> Any:
+    """The same JSON without titles of sessions and names of groups, which stay when one user's texts are erased."""
+    if isinstance(data, dict):
+        return {key: without_titles(value) for key, value in data.items() if key not in _TITLES}
+    return [without_titles(value) for value in data] if isinstance(data, list) else data
 
 
 def one_line(entry: Entry, texts: bool) -> str:

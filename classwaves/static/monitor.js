@@ -73,9 +73,9 @@ const TILES = {
   "Errors, per second": (p) => orNone(p.rates.errors),
   "Worst loop lag of 10 s": (p) => (p.lags.loop === null ? "–" : `${number(inMs(p.lags.loop))} ms`),
   "Bytes waiting for slow clients": (p) => number(p.totals.outboxBytes),
-  Workers: (p) => {
+  "Workers running": (p) => {
     const running = p.workers.filter((worker) => worker.state === "running").length;
-    return running === p.workers.length ? `${running}` : `${running} of ${p.workers.length} running`;
+    return running === p.workers.length ? `${running}` : `${running} of ${p.workers.length}`;
   },
 };
 const WORDS = {
