@@ -144,7 +144,7 @@ def _wait(context: Context, live: LiveSession, resume: Resume | None) -> bool:
 def _let_in(context: Context, live: LiveSession, resume: Resume | None) -> None:
     """Staff have let the guest in, while no event of theirs is handled: what comes of it is an event."""
     connection = context.connection
-    with connection.lock:
+    with context.hub.herald.after(), connection.lock:  # the shop is told when the lock is let go
         if connection.seats.get(live.id) is not live or connection.sid in live.members:
             return  # they left, or asked again and are in
         try:

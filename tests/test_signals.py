@@ -153,6 +153,18 @@ def test_each_application_is_a_sender(make_app: AppFactory) -> None:
     assert [facts["code"] for _, facts in heard] == [rooms[0].code]
 
 
+def test_a_guest_who_had_to_wait_has_come_when_let_in(make_app: AppFactory) -> None:
+    room = open_classroom(make_app(), waitingRoom=True)
+    teacher, gus = room.teacher(), room.guest("Gus")
+    with listening(signals.participant_joined) as heard:
+        assert gus.ask("joinSession", room.code)["waiting"]
+        assert heard == []
+        who = {"sessionCode": room.code, "userId": gus.ready["userId"], "admitted": True}
+        assert teacher.ask("admitParticipant", who)["ok"]
+        eventually(lambda: bool(heard), what="the arrival")
+    assert [facts["display_name"] for _, facts in heard] == ["Gus"]
+
+
 def test_sessions_are_created(make_app: AppFactory) -> None:
     app = make_app()
     with listening() as heard:
