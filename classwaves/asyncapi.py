@@ -31,8 +31,11 @@ CLIENT, ACK, SERVER = "client-{}", "ack-{}", "server-{}"
 CHANNEL = "classroom"
 
 
-def described(features: Iterable[Feature]) -> dict[str, Any]:
-    """The document for the events of these features and for what the server sends of itself."""
+def described(features: Iterable[Feature], namespace: str = "/") -> dict[str, Any]:
+    """The document for the events of these features and for what the server sends of itself.
+
+    :param namespace: of Socket.IO, in which the classroom is.
+    """
     all_features = (core, *features)
     schemas = Schemas()
     messages: dict[str, Any] = {}
@@ -69,7 +72,7 @@ def described(features: Iterable[Feature]) -> dict[str, Any]:
         },
         "channels": {
             CHANNEL: {
-                "address": "/",
+                "address": namespace,
                 "description": "The Socket.IO namespace of the classroom",
                 "messages": {key: {"$ref": f"#/components/messages/{key}"} for key in messages},
             }

@@ -119,6 +119,11 @@ def test_it_moves_with_the_api_and_is_for_the_same_pages(make_app: AppFactory) -
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_it_tells_the_namespace_of_the_classroom(make_app: AppFactory) -> None:
+    client = make_app(CLASSWAVES_NAMESPACE="/classroom").test_client()
+    assert client.get(f"{API}/asyncapi.json").get_json()["channels"]["classroom"]["address"] == "/classroom"
+
+
 def test_two_documents_are_the_same(document: dict[str, Any]) -> None:
     assert described(FEATURES) == document
 

@@ -67,7 +67,8 @@ def diff(old: TextIO, new: TextIO | None, as_json: bool) -> None:
 def _document(kind: str) -> dict[str, Any]:
     if kind == "openapi":
         return openapi()
-    return described(current_state().pipeline.features)
+    state = current_state()
+    return described(state.pipeline.features, state.settings.namespace)
 
 
 def _printed(document: Mapping[str, Any]) -> str:

@@ -69,7 +69,8 @@ def _asyncapi_route() -> Callable[[], Response]:
 
     @functools.cache
     def made() -> bytes:
-        return codec.dumps(described(current_state().pipeline.features))
+        state = current_state()
+        return codec.dumps(described(state.pipeline.features, state.settings.namespace))
 
     def asyncapi() -> Response:
         return guard(allow_origin(Response(made(), mimetype="application/json")))
