@@ -16,27 +16,28 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=minimal_environ() | OFF | {"CLASSWAVES_ARCHIVE_URL": "none"} | env,
+        env=minimal_environ() | OFF | env,
         capture_output=True,
         text=True,
         timeout=100,
     )
 
 
-def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def pytest_in(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     options = ["-p", "classwaves.testing.plugin", "-p", "no:cacheprovider", "-W", "error", "--strict-markers"]
-    return run(folder, "-m", "pytest", "-q", "--rootdir", str(folder), *options, *arguments)
+    return run(folder, "-m", "pytest", "-q", "--rootdir", str(folder), *options, **env)
 
 
 def test_the_code_of_the_docs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", (ROOT / "docs" / "testing.md").read_text(), re.S)
     for name, code in blocks:
         (tmp_path / name).write_text(code)
-    done = pytest_in(tmp_path)
+    done = pytest_in(tmp_path, CLASSWAVES_DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed
     assert int(passed[1]) > 100
+    assert not list(tmp_path.rglob("archive*")), "of lessons that are none"
 
 
 def test_a_project_that_does_not_use_it_imports_nothing(tmp_path: Path) -> None:

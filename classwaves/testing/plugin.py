@@ -5,6 +5,7 @@ Imports nothing until a test asks for the fixture: this module is loaded in proj
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Servers = Callable[[str, Mapping[str, str]], Server]
 
 SERVER = "classwaves_server"
+ARCHIVE = "CLASSWAVES_ARCHIVE_URL"
 MARKER = f"{SERVER}(app='package:factory()', env={{}}): run the test's classroom on a real server, with gunicorn"
 
 # a suite's asserts tell what they compared, as a test's own do
@@ -36,6 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    if ARCHIVE not in os.environ:  # or the lessons of tests would be in the archive of who develops
+        os.environ[ARCHIVE] = "none"
+        config.add_cleanup(_forget)
+
+
+def _forget() -> None:
+    os.environ.pop(ARCHIVE, None)
 
 
 @pytest.fixture
