@@ -2,12 +2,14 @@
 
 import pytest
 from flask import Flask
+from flask_socketio import SocketIO
 
-from classwaves import Account
+from classwaves import Account, ClassWaves
 from classwaves.testing import OpenRoom, Room
 from classwaves.testing.stages import MemoryStage
 from tests.support.apps import API, bearer, state_of
 from tests.support.board_app import make_app
+from tests.support.gunicorn_server import TEST_KEYS
 
 
 @pytest.fixture
@@ -204,3 +206,23 @@ def test_an_application_without_a_classroom_is_told_so(classroom: OpenRoom, app:
     with pytest.raises(RuntimeError, match=r"call ClassWaves\(\).init_app\(app\)"), classroom():
         pass
     app.extensions["classwaves"] = state
+
+
+def test_a_socketio_object_of_the_shop() -> None:
+    app = Flask("shop")
+    app.config.update(TEST_KEYS)
+    sockets = SocketIO(app)
+    sockets.on("ping", namespace="/shop")(lambda: "pong")
+    ClassWaves(app)
+    with Room(MemoryStage(app), students=1) as room:
+        room.student(0).send("sendMessage", {"message": "Hello"})
+        room.teacher.assert_received("messageReceived", message="Hello")
+        assert sockets.test_client(app, namespace="/shop").emit("ping", namespace="/shop", callback=True) == "pong"
+    state_of(app).close()
+
+
+def test_an_application_on_redis_is_for_a_real_server() -> None:
+    app = make_app(REDIS_URL="redis://127.0.0.1:1")
+    with pytest.raises(RuntimeError, match="classwaves_server"):
+        MemoryStage(app)
+    state_of(app).close()

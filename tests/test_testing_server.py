@@ -2,8 +2,10 @@
 
 import pytest
 
-from classwaves.testing import OpenRoom
+from classwaves.testing import OpenRoom, Room
+from classwaves.testing.server import Server, ServerStage
 from tests.support.apps import API
+from tests.support.gunicorn_server import ROOT
 
 pytestmark = [pytest.mark.classwaves_server("tests.support.board_app:make_app()"), pytest.mark.xdist_group("testing")]
 
@@ -47,3 +49,16 @@ def test_its_routes(classroom: OpenRoom) -> None:
 def test_it_has_no_clock_of_its_own(classroom: OpenRoom) -> None:
     with classroom() as room, pytest.raises(RuntimeError, match="without classwaves_server"):
         room.clock.advance(1)
+
+
+def test_it_may_have_a_redis(redis_url: str) -> None:
+    server = Server("tests.support.board_app:make_app()", {"REDIS_URL": redis_url}, ROOT)
+    try:
+        with Room(ServerStage(server), students=2) as room:
+            for number in range(5):
+                room.student(0).send("boardStroke", {"points": [number]})
+            with pytest.raises(AssertionError, match="has been sent boardStroked"):
+                room.student(1).refute_received("boardStroked", points=[4])
+            room.student(1).refute_received("boardStroked", points=[5])
+    finally:
+        server.close()
