@@ -48,6 +48,8 @@ def more(state: State) -> dict[str, int]:
     watch, hub = state.hub.watch, state.hub
     return {
         "users connected": len(state.limits.connections),
+        "addresses connected": len(state.limits._houses),
+        "logins": len(state.limits.logins),
         "downloads": len(state.limits.downloads),
         "tokens to end": len(watch._deadlines),
         "seats to give up": sum(map(len, hub._retiring.values())),

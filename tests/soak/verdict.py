@@ -20,7 +20,16 @@ NOBODY = frozenset(
     [
         *("transports", "environs", "half packets", "connecting", "disconnecting", "callbacks"),
         *("connections", "by transport", "slots", "codes", "members", "statuses"),
-        *("ring", "users connected", "downloads", "tokens to end", "seats to give up", "live sessions"),
+        *(
+            "ring",
+            "users connected",
+            "addresses connected",
+            "logins",
+            "downloads",
+            "tokens to end",
+            "seats to give up",
+            "live sessions",
+        ),
     ]
 )
 """What there is nothing of when nobody is there."""
