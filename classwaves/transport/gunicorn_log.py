@@ -34,6 +34,7 @@ class Logger(glogging.Logger):  # type: ignore[misc] # gunicorn has no types
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
         """What the access log may name. It is off unless ``--access-logfile`` turns it on."""
+        environ = {"RAW_URI": "", **environ}  # which our worker has no use for
         found: dict[str, Any] = super().atoms(resp, req, environ, request_time)
         path = _CODES.sub(r"\1-", environ.get("PATH_INFO") or "")
         found |= {"U": path, "q": "", "f": "-"}

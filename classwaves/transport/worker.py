@@ -25,7 +25,7 @@ import gevent
 from gevent import pywsgi
 from geventwebsocket.gunicorn.workers import GeventWebSocketWorker
 from geventwebsocket.handler import WebSocketHandler
-from gunicorn.workers.ggevent import PyWSGIServer
+from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
 from ..tally import EARLY, add
 from . import HAND_OVER_KEY, UPGRADE_KEY, beat
@@ -248,8 +248,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
         self.status, self.code = b"101 Switching Protocols", 101
 
     def log_request(self) -> None:
-        if not self.handed_over:  # who answers it logs it
-            super().log_request()
+        """For gunicorn's access log; gevent-websocket has a logger of its own, which would name queries."""
+        if not self.handed_over and self.environ:  # who answers it logs it; what is no request is logged already
+            PyWSGIHandler.log_request(self)
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
         logger.info("a request was refused: %s", ex if isinstance(ex, BadHead) else type(ex).__name__)

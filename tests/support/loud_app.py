@@ -9,10 +9,17 @@ from tests.support.gunicorn_server import Gunicorn
 
 
 class LoudGunicorn(Gunicorn):
-    """gunicorn with this module's application."""
+    """gunicorn with this module's application, and with an access log."""
 
     def command(self) -> list[str]:
-        return [*super().command()[:-1], "--log-level", "debug", "tests.support.loud_app:make_app()"]
+        return [
+            *super().command()[:-1],
+            "--log-level",
+            "debug",
+            "--access-logfile",
+            "-",
+            "tests.support.loud_app:make_app()",
+        ]
 
 
 def make_app() -> Flask:
