@@ -95,6 +95,7 @@ def test_a_lesson_leaves_no_names_and_texts_in_the_log(school: School) -> None:
     log = school.server.log()
     assert "everything is logged" in log
     assert "GET /api/v1/sessions/-/export HTTP/1.1" in log and "GET /socket.io/ HTTP/1.1" in log
+    assert "greenlet failed" not in log
     secrets = [NAME, OTHER, TITLE, TEXT, PASSWORD, USERNAME, GROUP, FILE, ANSWER, CAPTION, REASON, KEY]
     secrets += [word for words in (NAME, OTHER) for word in words.split()]
     secrets += [token.split(".")[part] for token in tokens for part in (1, 2)]

@@ -250,6 +250,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
     def log_request(self) -> None:
         """For gunicorn's access log; gevent-websocket has a logger of its own, which would name queries."""
         if not self.handed_over and self.environ:  # who answers it logs it; what is no request is logged already
+            self.response_headers = self.response_headers or []  # of a WebSocket
             PyWSGIHandler.log_request(self)
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
