@@ -11,7 +11,7 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import time
@@ -53,7 +53,7 @@ class Server:
         with socket.create_server((HOST, 0)) as listener:
             self.port: int = listener.getsockname()[1]
             listener.set_inheritable(True)
-            self._process = subprocess.Popen(  # noqa: S603 - what a test names
+            self._process = subprocess.Popen(  # noqa: S603 # nosec B603
                 [*command, "--bind", f"fd://{listener.fileno()}", "classwaves.testing.served:make_app()"],
                 cwd=folder,
                 env=environ,
