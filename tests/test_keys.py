@@ -136,6 +136,7 @@ def test_keys_come_from_files_and_from_environments_that_escape_lines(tmp_path: 
         (old_keys, '{"a": "short"}', "less than 32 bytes"),
         (old_keys, "{broken", "no JSON object"),
     ],
+    ids=map(str, range(12)),  # the keys are other ones in each process
 )
 def test_what_is_no_key_is_refused_without_repeating_it(read: Any, value: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as refusal:
