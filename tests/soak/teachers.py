@@ -1,6 +1,7 @@
 """Teachers of the soak: each gives one lesson after the other."""
 
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from tests.soak.client import Client
@@ -41,10 +42,10 @@ def _lesson(world: World, name: str, life: float) -> None:
     finally:
         if lesson in world.lessons:
             world.lessons.remove(lesson)
-        _end(world, lesson, headers)
+        _end(world, lesson, name, headers)
 
 
-def _end(world: World, lesson: Lesson, headers: dict[str, str]) -> None:
+def _end(world: World, lesson: Lesson, name: str, headers: dict[str, str]) -> None:
     """End the lesson, also when the server has too much to do: what never ended would be kept for weeks."""
     for _ in range(5):
         with suppress(Closed, OSError):
@@ -52,24 +53,25 @@ def _end(world: World, lesson: Lesson, headers: dict[str, str]) -> None:
                 "POST", f"/sessions/{lesson.code}/end", lesson.token, {"reason": "the bell"}, headers
             )
             if status == 200:
+                world.seen["lessons ended"] += 1
                 break
             world.seen[f"not ended: {status}"] += 1
+            status, login = world.rest("POST", "/auth/login", "", {"username": name, "password": PASSWORD}, headers)
+            lesson.token = login["accessToken"] if status == 200 else lesson.token
     world.rest("POST", "/auth/logout", lesson.token, None, headers)
 
 
 def _give(world: World, lesson: Lesson, me: Guest, refresh: str, life: float) -> None:
     client = world.enter(lesson, me)
     try:
-        left = world.chance.uniform(0.5, 1.5) * life
-        since = 0.0  # the last refresh
-        while left > 0 and not world.over.is_set():
-            step = world.moment(0.5)
-            client.listen(step)
-            left, since = left - step, since + step
+        refreshed = monotonic()
+        bell = refreshed + world.chance.uniform(0.5, 1.5) * life
+        while monotonic() < bell and not world.over.is_set():
+            client.listen(world.moment(0.5))
             _admit(client, lesson)
             _lead(world, client, lesson)
-            if since > life / 3:
-                since, refresh = 0.0, _refresh(world, client, lesson, me, refresh)
+            if monotonic() - refreshed > life / 3:
+                refreshed, refresh = monotonic(), _refresh(world, client, lesson, me, refresh)
     finally:
         client.wire.drop()
 

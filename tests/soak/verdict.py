@@ -77,7 +77,9 @@ def table(before: Mapping[int, Worker], after: Mapping[int, Worker], old: Keys, 
         grown = {name: now.types[name] - was.types.get(name, 0) for name in now.types}
         most = sorted(grown.items(), key=lambda item: -item[1])[:8]
         greenlets = {name: (was.types.get(name, 0), now.types.get(name, 0)) for name in {**was.types, **now.types}}
-        lines += _rows("  ", {name: pair for name, pair in greenlets.items() if name.startswith("greenlet in")})
+        lines += _rows(
+            "  ", {name: pair for name, pair in greenlets.items() if name.startswith(("greenlet in", "thread "))}
+        )
         lines.append(f"  grown most: {', '.join(f'{name} {count:+}' for name, count in most)}")
     kinds = sorted({*old.kinds, *new.kinds})
     lines += _rows("Redis: keys ", {name: (old.kinds.get(name, 0), new.kinds.get(name, 0)) for name in kinds})
