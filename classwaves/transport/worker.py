@@ -116,6 +116,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
 
     socket: Any
     status: Any
+    response_headers: Any
     handed_over = False
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
