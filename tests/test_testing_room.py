@@ -1,5 +1,7 @@
 """The fixture ``classroom`` in memory: a shop's own event in five lines, and what its people do and say."""
 
+from typing import Any
+
 import pytest
 from flask import Flask
 from flask_socketio import SocketIO
@@ -198,6 +200,29 @@ def test_a_namespace_of_its_own() -> None:
         room.student(0).send("boardStroke", {"points": [1, 2]})
         room.teacher.assert_received("boardStroked", points=[1, 2])
     state_of(other).close()
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"maxParticipant": 2}, "no option maxParticipant,.*Did you mean maxParticipants?"),
+        ({"waitingRoom": "soon"}, "waitingRoom='soon'"),
+        ({"students": -1}, "cannot be fewer than 0"),
+        ({"students": "ab"}, "given 'a' for a person: give students=2"),
+        ({"teacher": "Ada"}, "given 'Ada' for a person"),
+    ],
+    ids=["misspelled", "no flag", "negative", "names", "a name"],
+)
+def test_a_room_that_there_cannot_be_is_refused(classroom: OpenRoom, how: dict[str, Any], sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        classroom(**how)
+
+
+def test_nobody_is_in_a_room_that_is_not_open(classroom: OpenRoom) -> None:
+    room = classroom(students=1)
+    for look in (lambda: room.teacher, lambda: room.student(0)):
+        with pytest.raises(RuntimeError, match=r"nobody is in this room yet: with classroom\(students=…\) as room:"):
+            look()
 
 
 def test_an_application_without_a_classroom_is_told_so(classroom: OpenRoom, app: Flask) -> None:

@@ -1,6 +1,6 @@
 """A classroom session for a test: opened with people in it, closed at the end of a ``with`` block.
 
-Imports models, stages, people and clock.
+Imports models, explained, the schema of a session's settings, stages, people and clock.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..explained import nearest
 from ..models import Account
+from ..rest.schemas import SessionSettings
 from .clock import RoomClock
 from .inbox import claim
 from .people import Person
@@ -43,6 +45,7 @@ class Room:
     :param teacher: the owner's account.
     :param started: whether the session has been started, or else is ``created``.
     :param settings: the session's, such as ``maxParticipants=2`` or ``waitingRoom=True``.
+    :raises TypeError, ValueError: there are no such people, or no such settings.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class Room:
         title: str = "A lesson",
         **settings: Any,
     ) -> None:
+        _check_settings(settings)
         self._stage = stage
-        self._teacher = teacher
-        self._students = _accounts(students) if isinstance(students, int) else list(students)
+        self._teacher = _account(teacher)
+        self._students = _accounts(students) if isinstance(students, int) else [_account(one) for one in students]
         self._guests = guests
         self._started = started
         self._title = title
@@ -97,10 +101,13 @@ class Room:
 
     @property
     def teacher(self) -> Person:
+        """The owner. :raises RuntimeError: nobody is in yet."""
+        self._check_open()
         return self._people[0]
 
     def student(self, number: int) -> Person:
         """A student, counted from 0; guests and those of :meth:`join` are counted, too."""
+        self._check_open()
         students = self._people[1:]
         if not 0 <= number < len(students):
             raise IndexError(
@@ -136,6 +143,10 @@ class Room:
             token = self._stage.backstage.login(user_id, name, role)
         return self._admit(Person(self._stage, self.session_code, user_id, name, token), asserted)
 
+    def _check_open(self) -> None:
+        if not self._people:
+            raise RuntimeError("nobody is in this room yet: with classroom(students=…) as room:")
+
     def _enter(self, account: Account) -> Person:
         return self.join(account.display_name, account.role, user_id=account.user_id)
 
@@ -169,5 +180,29 @@ class Room:
         self._stage.backstage.step(self.session_code, name)
 
 
+def _account(given: Any) -> Account:
+    if not isinstance(given, Account):
+        raise TypeError(
+            f"classroom(…) was given {given!r} for a person: give students=2, or their accounts, "
+            "Account(user_id, display_name, role)"
+        )
+    return given
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Refuse what a route would refuse: a setting that there is not would be a test of nothing."""
+    fields = SessionSettings()
+    for name in settings:
+        if name not in fields.fields:
+            raise TypeError(
+                f"classroom() has no option {name}, and a session no such setting.{nearest(name, fields.fields)} "
+                f"The settings are {', '.join(fields.fields)}."
+            )
+    for name, wrong in fields.validate(settings).items():
+        raise ValueError(f"classroom({name}={settings[name]!r}): {wrong}")
+
+
 def _accounts(count: int) -> list[Account]:
+    if count < 0:
+        raise ValueError(f"classroom(students={count}): there cannot be fewer than 0")
     return [Account(f"student-{number}", f"Student {number}", "student") for number in range(count)]
