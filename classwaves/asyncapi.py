@@ -6,7 +6,7 @@ so it has a shop's own events too. Actions are the server's: it receives what cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from apispec import APISpec
@@ -49,6 +49,8 @@ def described(features: Iterable[Feature], namespace: str = "/") -> dict[str, An
     schemas.add("Refused", _refused())
     codes = {"type": "string", "enum": list(ERROR_CODES), "description": "More may be added.", EXTENSIBLE: True}
     schemas.add("ErrorCode", codes)
+    found = schemas.found
+    _open_answers(messages, found)
     return {
         "asyncapi": VERSION,
         "info": {
@@ -80,7 +82,7 @@ def described(features: Iterable[Feature], namespace: str = "/") -> dict[str, An
         "operations": operations,
         "components": {
             "messages": messages,
-            "schemas": dict(sorted(schemas.found.items())),
+            "schemas": dict(sorted(found.items())),
             "securitySchemes": {
                 "bearerAuth": {
                     "type": "http",
@@ -238,6 +240,43 @@ def _add_server_event(sent: Sent, schemas: Schemas, messages: dict[str, Any], op
         "summary": f"To {sent.to}.",
         "x-audience": sent.to,
     }
+
+
+def _open_answers(messages: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Clients take fields that they do not know, so nothing that the server sends is closed.
+
+    What clients send, too, stays as it is: the server refuses fields that it does not know.
+    """
+    client = CLIENT.format("")
+    taken = _reached([one for key, one in messages.items() if key.startswith(client)], schemas)
+    for name in _reached([one for key, one in messages.items() if not key.startswith(client)], schemas) - taken:
+        for part in _parts(schemas[name]):
+            if part.get("additionalProperties") is False:
+                del part["additionalProperties"]
+
+
+def _reached(parts: list[dict[str, Any]], schemas: dict[str, Any]) -> set[str]:
+    """The names of the schemas to which references lead from here, and on from those."""
+    found: set[str] = set()
+    waiting = list(parts)
+    while waiting:
+        for part in _parts(waiting.pop()):
+            reference = part.get("$ref")
+            name = reference.rpartition("/")[2] if isinstance(reference, str) else ""
+            if name in schemas and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+    return found
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Each object in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _parts(one)
 
 
 def _upper(name: str) -> str:

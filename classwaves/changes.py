@@ -151,13 +151,14 @@ class SchemaChanges:
             self.note(needed, f"{where}.{name}", "is new, and required" if needed else "is new")
 
     def _rest(self, old: dict[str, Any], new: dict[str, Any], where: str, to_server: bool) -> None:
-        """Fields that are not named: forbidden, anything, or of a schema."""
+        """Fields that are not named: forbidden, anything, or of a schema. Clients take those that they do not know."""
         before, after = old.get("additionalProperties", True), new.get("additionalProperties", True)
         if (before is False) != (after is False):
             what = "takes unknown fields now" if before is False else "takes no unknown fields any more"
-            self._takes(before is False, where, what, to_server)
-        elif isinstance(before, dict) and isinstance(after, dict):
-            self.compare(before, after, f"{where}.*", to_server)
+            self.note(to_server and after is False, where, what)
+        elif isinstance(before, dict) or isinstance(after, dict):
+            one, other = (value if isinstance(value, dict) else {} for value in (before, after))
+            self.compare(one, other, f"{where}.*", to_server)
 
     def _items(self, old: dict[str, Any], new: dict[str, Any], where: str, to_server: bool) -> None:
         before, after = old.get("items", {}), new.get("items", {})

@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from classwaves import FEATURES, ClassWaves, Context, EventSchema, Feature
 from classwaves.asyncapi import described
@@ -99,6 +99,37 @@ def test_what_a_shop_does_not_declare_is_open(make_app: AppFactory) -> None:
     ack = document["components"]["schemas"]["PollAnsweredAck"]
     assert ack["additionalProperties"] == {}
     assert ack["required"] == ["ok"]
+
+
+def test_clients_take_fields_that_they_do_not_know_and_the_server_does_not() -> None:
+    """Who validates by the document must not stumble over what is added later, in a shop's own events neither."""
+
+    class Line(Schema):
+        points = fields.List(fields.Integer(), required=True)
+
+    class Both(Schema):
+        note = fields.String(required=True)
+
+    class Draw(EventSchema):
+        both = fields.Nested(Both, required=True)
+
+    class Drawn(Schema):
+        line = fields.Nested(Line, required=True)
+        both = fields.Nested(Both, required=True)
+
+    board = Feature("board")
+
+    @board.event("draw", schema=Draw, allow="participant")
+    def draw(context: Context, data: dict[str, Any]) -> None:
+        """Draw."""
+
+    board.sends("drawn", Drawn)
+    document = described([*FEATURES, board])
+    schemas = document["components"]["schemas"]
+    for name in ("MessageReceivedEvent", "SendMessageAck", "Participant", "ErrorEvent", "DrawnEvent", "Line"):
+        assert "additionalProperties" not in schemas[name], name
+    for name in ("SendMessagePayload", "Resume", "DrawPayload", "Both"):
+        assert schemas[name]["additionalProperties"] is False, name
 
 
 def test_it_is_served_with_a_shops_own_events() -> None:

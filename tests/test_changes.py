@@ -33,6 +33,7 @@ NUMBER: Schema = {"type": "number"}
 NULLABLE: Schema = {"type": ["string", "null"]}
 ANYTHING: Schema = {}
 CLOSED = {**an_object(a=TEXT), "additionalProperties": False}
+MAP: Schema = {"type": "object"}
 AB: Schema = {"type": "string", "enum": ["a", "b"]}
 ABC: Schema = {"type": "string", "enum": ["a", "b", "c"]}
 OPEN_AB, OPEN_ABC = {**AB, "x-extensible": True}, {**ABC, "x-extensible": True}
@@ -68,7 +69,9 @@ TABLE: list[tuple[str, Schema, Schema, bool | None, bool | None]] = [
     ("another pattern", {**TEXT, "pattern": "a"}, {**TEXT, "pattern": "b"}, BREAKS, BREAKS),
     ("no pattern", {**TEXT, "pattern": "a"}, TEXT, ADDS, BREAKS),
     ("unknown fields refused", an_object(a=TEXT), CLOSED, BREAKS, ADDS),
-    ("unknown fields taken", CLOSED, an_object(a=TEXT), ADDS, BREAKS),
+    ("unknown fields taken", CLOSED, an_object(a=TEXT), ADDS, ADDS),
+    ("values of one type", MAP, {**MAP, "additionalProperties": TEXT}, BREAKS, ADDS),
+    ("values of any type", {**MAP, "additionalProperties": TEXT}, MAP, ADDS, BREAKS),
     ("inside a list", {"type": "array", "items": AB}, {"type": "array", "items": ABC}, ADDS, BREAKS),
     ("inside an object", an_object(a=an_object(b=TEXT)), an_object(a=an_object(b=WHOLE)), BREAKS, BREAKS),
     ("an argument more", {"type": "array", "items": [TEXT]}, {"type": "array", "items": [TEXT, AB]}, None, None),

@@ -75,6 +75,13 @@ def test_requests_refuse_unknown_fields_in_the_document_too(document: dict[str, 
     assert set(schemas["Error"]["properties"]["error"]) == {"$ref"}
 
 
+def test_answers_take_unknown_fields(document: dict[str, Any]) -> None:
+    """More may be added: who validates by the document must not stumble over it."""
+    schemas = document["components"]["schemas"]
+    for name in ("Error", "ErrorBody", "Tokens", "Session", "SessionList", "Erased", "Audit"):
+        assert "additionalProperties" not in schemas[name], name
+
+
 def test_two_applications_have_the_same_document(make_app: AppFactory) -> None:
     documents = [make_app().test_client().get(f"{API}/openapi.json").get_json() for _ in range(2)]
     assert documents[0] == documents[1]

@@ -21,18 +21,20 @@ class Strict(Schema):
 
 
 class Answer(Schema):
+    """An answer; clients take fields that they do not know, since more may be added."""
+
     class Meta:
         unknown = EXCLUDE
 
 
-class ErrorBody(Schema):
+class ErrorBody(Answer):
     code = fields.String(required=True)
     message = fields.String(required=True)
     details = fields.Dict()
     retryAfterMs = fields.Integer()
 
 
-class ErrorSchema(Schema):
+class ErrorSchema(Answer):
     """The body of every error."""
 
     error = fields.Nested(ErrorBody, required=True)
@@ -166,7 +168,7 @@ class MessagesSchema(Answer):
     nextBeforeSeq = fields.Integer(allow_none=True)
 
 
-class ErasedSchema(Schema):
+class ErasedSchema(Answer):
     """What was erased: entries in the store and in the archive, files, and accounts of the built-in authenticator."""
 
     entries = fields.Integer(required=True)
