@@ -21,13 +21,22 @@ from .sessions import readable_id
 
 logger = logging.getLogger(__name__)
 
+#: What somebody has shared is of any type.
+BYTES = {"content": {"*/*": {}}}
+
 blueprint: Blueprint = make_blueprint("files", "Shared files.")
 
 
 @blueprint.route("/files/<file_id>", methods=["GET"])
 @documented(blueprint, 403, 404)
-@blueprint.response(200, content_type="application/octet-stream", description="The file, as an attachment")
-@blueprint.doc(responses={206: {"description": "The part that `Range` asks for"}})
+@blueprint.response(200, description="The file, as an attachment")
+@blueprint.doc(
+    responses={
+        200: BYTES,
+        206: {"description": "The part that `Range` asks for", **BYTES},
+        416: {"description": "There is no such part"},
+    }
+)
 @authenticated
 def download(file_id: str) -> Response:
     """A shared file, for participants and staff. One part can be asked for (``Range: bytes=…``)."""

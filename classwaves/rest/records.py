@@ -149,7 +149,8 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 @blueprint.route("/sessions/<code>/export", methods=["GET"])
 @documented(blueprint, 403, 404)
-@blueprint.response(200, content_type="application/x-ndjson", description="The log, an entry a line")
+@blueprint.response(200, description="The log, an entry a line")
+@blueprint.doc(responses={200: also("application/x-ndjson")})
 @authenticated
 def export(code: str) -> Response:
     """The whole event log, oldest first, as JSON lines. For staff."""

@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from ..history import line
 from ..personal import Erased, PersonalData
 from ..state import current_state
-from .common import address, authenticated, documented, json_lines, make_blueprint, principal, refused_admin
+from .common import address, also, authenticated, documented, json_lines, make_blueprint, principal, refused_admin
 from .schemas import ErasedSchema
 
 blueprint: Blueprint = make_blueprint("users", "What is kept of one user.")
@@ -31,7 +31,8 @@ def _of(user_id: str) -> PersonalData:
 
 @blueprint.route(DATA, methods=["GET"])
 @documented(blueprint, 403)
-@blueprint.response(200, content_type="application/x-ndjson", description="Entries of logs, one a line")
+@blueprint.response(200, description="Entries of logs, one a line")
+@blueprint.doc(responses={200: also("application/x-ndjson")})
 @authenticated
 def data(user_id: str) -> Response:
     """What has this user's name or texts, in all sessions, as JSON lines like those of an export."""
