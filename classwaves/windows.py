@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 
-#: How many keys there may be before those whose windows have ended are looked for.
+#: How many keys there may be before those whose windows have ended are looked for at once. Fewer are looked for when
+#: the longest window has passed: they name users and addresses, and are not kept for long when they count no more.
 FEW = 1024
 
 Rule = tuple[int, float]
@@ -31,6 +32,8 @@ class Windows:
         #: for each rule in turn: when the window ends, and what was counted in it
         self._open: dict[Hashable, list[list[float]]] = {}
         self._sweep_at = FEW
+        self._longest = max((seconds for _, seconds in self._rules), default=0.0)
+        self._sweep_after = clock() + self._longest
 
     def __len__(self) -> int:
         return len(self._open)
@@ -60,12 +63,22 @@ class Windows:
         return max([0.0, *(window[0] - now for (amount, _), window in windows if window[1] >= amount)])
 
     def _begin(self, key: Hashable, now: float) -> list[list[float]]:
-        if len(self._open) >= self._sweep_at:
-            for old in [old for old, windows in list(self._open.items()) if all(end <= now for end, _ in windows)]:
-                self._open.pop(old, None)
-            self._sweep_at = max(FEW, 2 * len(self._open))  # so a key costs one look on the average
+        if len(self._open) >= self._sweep_at or now >= self._sweep_after:
+            self.sweep()
         windows = self._open[key] = [[0.0, 0] for _ in self._rules]
         return windows
+
+    def sweep(self) -> None:
+        """Forget the keys whose windows have ended; a new key does this now and then.
+
+        Either as many have come since the last time as were left then, or all that were left then have ended: so a key
+        costs few looks on the average.
+        """
+        now = self._clock()
+        for old in [old for old, windows in list(self._open.items()) if all(end <= now for end, _ in windows)]:
+            self._open.pop(old, None)
+        self._sweep_at = max(FEW, 2 * len(self._open))
+        self._sweep_after = now + self._longest
 
 
 class Places:

@@ -78,6 +78,24 @@ def test_users_who_have_gone_do_not_fill_the_memory(clock: Clock) -> None:
     assert len(windows) <= FEW
 
 
+def test_a_class_that_has_gone_is_forgotten_when_the_next_one_comes(clock: Clock) -> None:
+    windows = Windows([(9, 1), (100, 60)], clock)
+    for number in range(30):
+        windows.take(number)
+    clock.now += 59
+    windows.take("late")
+    assert len(windows) == 31, "they still count"
+    clock.now += 2
+    windows.take("next")
+    assert len(windows) == 2
+    clock.now += 58
+    windows.take("ann")
+    assert len(windows) == 3, "not looked for again before the longest window has passed"
+    clock.now += 3
+    windows.take("bob")
+    assert len(windows) == 2, "late and next are forgotten"
+
+
 def test_who_is_over_a_limit_is_not_forgotten_by_a_crowd(clock: Clock) -> None:
     windows = Windows([(1, 10)], clock)
     windows.take("ann")
