@@ -38,8 +38,8 @@ VISITS: dict[Visit, int] = {
 """What a client does next, and how often."""
 LIFE = 8.0
 """How long a lesson takes, in pauses of a client, on the average."""
-END = 45.0
-"""Seconds that everybody has to go."""
+END = 150.0
+"""Seconds that everybody has to go: a server that has too much to do takes a while to end the last lessons."""
 
 
 def come_and_go(world: World) -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -40,7 +41,28 @@ def told(state: State) -> dict[str, Any]:
     )
     types.update({f"greenlet in {name}": count for name, count in greenlets.items()})
     ctypes.CDLL(None).malloc_trim(0)
-    return {"pid": os.getpid(), "counts": found, "types": dict(types), "limits": limits(state)}
+    return {"pid": os.getpid(), "counts": found, "types": dict(types), "limits": limits(state), **used()}
+
+
+class Malloc(ctypes.Structure):
+    """The C library's ``mallinfo2``."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")
+        + ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    ]
+
+
+def used() -> dict[str, int]:
+    """What is in use, which is less than the process has: a page, or an arena, is kept for one object on it.
+
+    Python's blocks are its small objects; all else is in the C library's bytes, Python's arenas not.
+    """
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = Malloc
+    found = ask()
+    return {"blocks": sys.getallocatedblocks(), "allocated": found.uordblks + found.hblkhd}
 
 
 def where(one: greenlet) -> str:
@@ -66,6 +88,9 @@ def more(state: State) -> dict[str, int]:
 
 
 def limits(state: State) -> dict[str, int]:
-    """How many keys the limits remember: these are forgotten when others need the room, so they have no zero."""
+    """How many keys the limits remember, and how many they still would if somebody new came now."""
     windows = [*state.limits._windows.values(), *state.limits._events.values()]
-    return {"all": sum(map(len, windows)) + len(state.limits._refused), "most": max(map(len, windows))}
+    found = {"all": sum(map(len, windows)) + len(state.limits._refused), "most": max(map(len, windows))}
+    for one in windows:
+        one.sweep()
+    return {**found, "running": sum(map(len, windows))}

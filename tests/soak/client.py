@@ -6,6 +6,7 @@ import socket
 import struct
 from collections import deque
 from http.client import HTTPException
+from threading import Event
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -152,10 +153,12 @@ class Client:
 
     :param wire: just opened
     :param token: shown with CONNECT
+    :param over: when this is set, nobody listens for longer
     """
 
-    def __init__(self, wire: Wire, token: str) -> None:
+    def __init__(self, wire: Wire, token: str, over: Event) -> None:
         self.wire = wire
+        self._over = over
         self.refusal: Any = None
         """What ``connect_error`` said."""
         self.events: deque[tuple[str, Any]] = deque(maxlen=KEPT)
@@ -198,7 +201,7 @@ class Client:
     def listen(self, seconds: float) -> None:
         """Read for about so long: the server's next ping ends it."""
         until = monotonic() + seconds
-        while monotonic() < until:
+        while monotonic() < until and not self._over.is_set():
             self._read()
 
     def last(self, event: str) -> Any:

@@ -77,6 +77,10 @@ class Worker:
     counts: dict[str, int]
     types: dict[str, int]
     limits: dict[str, int]
+    blocks: int
+    """Python's small objects; see :func:`tests.soak.app.used`."""
+    allocated: int
+    """Bytes in use of the C library's."""
 
 
 class School(Gunicorn):

@@ -59,6 +59,18 @@ def growth(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> float:
     return max(after[pid].proportional / old.proportional for pid, old in before.items()) - 1
 
 
+def kept(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> int:
+    """How many small objects more there are at the worker that has most more."""
+    return max(after[pid].blocks - old.blocks for pid, old in before.items())
+
+
+def forgotten(workers: Mapping[int, Worker]) -> bool:
+    """Whether the limits count nobody any more. :raises AssertionError: they do."""
+    left = {pid: worker.limits["running"] for pid, worker in workers.items() if worker.limits["running"]}
+    assert not left, left
+    return True
+
+
 def table(before: Mapping[int, Worker], after: Mapping[int, Worker], old: Keys, new: Keys) -> str:
     """Before and after, for people."""
     lines = [f"{'':34}{'before':>12}{'after':>12}"]
@@ -69,6 +81,8 @@ def table(before: Mapping[int, Worker], after: Mapping[int, Worker], old: Keys, 
             f"{name}, MB": (round(getattr(was, field) / MB, 1), round(getattr(now, field) / MB, 1))
             for name, field in sizes.items()
         }
+        rows |= {"in use of malloc, MB": (round(was.allocated / MB, 1), round(now.allocated / MB, 1))}
+        rows |= {"small objects": (was.blocks, now.blocks)}
         rows |= {"descriptors": (was.files, now.files), "connections to Redis": (was.redis, now.redis)}
         rows |= {name: (was.counts[name], now.counts[name]) for name in was.counts}
         rows |= {f"limits: {name}": (was.limits[name], now.limits[name]) for name in was.limits}

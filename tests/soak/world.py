@@ -107,8 +107,8 @@ class World:
         transport = transport or self.chance.choice(["polling", *["websocket"] * 6])
         self.seen[transport] += 1
         if transport == "polling":
-            return Client(Polling(f"http://127.0.0.1:{self.port}", guest.headers), guest.token)
-        return Client(LiveWire(self.port, guest.headers, room=room), guest.token)
+            return Client(Polling(f"http://127.0.0.1:{self.port}", guest.headers), guest.token, self.over)
+        return Client(LiveWire(self.port, guest.headers, room=room), guest.token, self.over)
 
     def enter(self, lesson: Lesson, guest: Guest, transport: str = "", room: int = 0) -> Client:
         """Open a socket and join. :raises Closed: it is not let in."""
