@@ -28,7 +28,8 @@ class Both:
     def sent(self, user: str, at: int, client_id: str = "f1", data: bytes = LONG) -> Sent:
         """Return a file that a user is about to send from a new socket on one of the workers."""
         worker = self.workers[at]
-        connection = worker.joined(self.session, user, sid=f"{user} {client_id} {at} {len(worker.connections)}")
+        role = "teacher" if user == "grace" else "student"
+        connection = worker.joined(self.session, user, role, f"{user} {client_id} {at} {len(worker.connections)}")
 
         def ask(event: str, body: dict[str, Any]) -> dict[str, Any]:
             return worker.send(connection, event, body)
