@@ -68,8 +68,9 @@ class Registers:
             the registry.
         :raises TypeError, ValueError, RuntimeError: it cannot be registered, and what to do about it.
         """
+        flags = {"active": active, "reads": reads}
+        self._registry.check(name, schema, allow, limit, audience, flags, publishes)
         told = dict(publishes or {})
-        self._registry.check(name, schema, allow, limit, audience, told)
 
         def register(handler: HANDLER) -> HANDLER:
             self._registry.add_event(

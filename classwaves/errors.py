@@ -1,6 +1,6 @@
 """The table of error codes: the one place that says what a code means, its HTTP status and whether to try again.
 
-Imports nothing of the package. Every error that reaches a client, over a socket or over REST, is a
+Imports the codec. Every error that reaches a client, over a socket or over REST, is a
 :class:`ClassWavesError` with one of these codes.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from typing import Any
+
+from .codec import dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class ClassWavesError(Exception):
     :param message: a sentence for a person; the code's meaning if left out.
     :param details: JSON-able facts for a program, such as ``{"message": ["Missing data"]}``.
     :param retry_after_ms: when trying again makes sense, in milliseconds from now.
+    :raises ValueError: there is no such code.
+    :raises TypeError: the message or the details cannot be sent, so that the client would hear nothing.
     """
 
     def __init__(
@@ -81,6 +85,12 @@ class ClassWavesError(Exception):
             raise ValueError(
                 f"{code} is no error code of ClassWaves; take the nearest one, such as {near}, and say more in details"
             )
+        try:
+            dumps([message, details])
+        except (TypeError, ValueError) as error:  # also: it contains itself
+            raise TypeError(
+                f"{code} cannot be told: {error}; give a text as message, and a dict of JSON values as details"
+            ) from None
         self.spec = ERROR_CODES[code]
         self.code = code
         self.message = message or self.spec.meaning

@@ -21,7 +21,7 @@ from .errors import StaleFence
 from .hub import Hub
 from .live import LiveSession
 from .models import Draft, Entry, Principal, iso, new_id
-from .payloads import fits, plain_texts
+from .payloads import KEY, fits, plain_texts
 from .refusals import note_append
 from .replica import Replica
 from .rules import RULES
@@ -94,6 +94,9 @@ class Event:
         loaded: dict[str, Any] = self.schema.load(raw)
         if not isinstance(loaded, dict):  # a shop's schema may make an object of it
             raise TypeError(f"{self.name}: its schema makes a {type(loaded).__name__}; have it make a dict")
+        for name in ("sessionCode", KEY):  # which a hook of a shop's schema need not know
+            if name not in loaded and name in raw and name in self.schema.load_fields:
+                loaded[name] = self.schema.load_fields[name].deserialize(raw[name])
         return loaded
 
     def own_key(self, replica: Replica, data: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
@@ -62,7 +63,10 @@ def check_takes(function: Any, what: str, *parameters: str) -> None:
     example = f"def {name if name.isidentifier() else 'it'}({', '.join(parameters)})"
     if not callable(function) or isinstance(function, type):
         raise TypeError(f"{what} is a function: {example}")
-    called = function if inspect.isroutine(function) else type(function).__call__
+    plain = function
+    while isinstance(plain, functools.partial | staticmethod):
+        plain = plain.func if isinstance(plain, functools.partial) else plain.__func__
+    called = plain if inspect.isroutine(plain) else type(plain).__call__
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         raise TypeError(f"{what} cannot be async: handlers run in greenlets, which wait by themselves. Write {example}")
     if inspect.isgeneratorfunction(called):
@@ -75,3 +79,15 @@ def check_takes(function: Any, what: str, *parameters: str) -> None:
         signature.bind(*parameters)
     except TypeError:
         raise TypeError(f"{what} takes {' and '.join(parameters)}: write {example}") from None
+
+
+def check_callable(given: Any, option: str, what: str) -> None:
+    """:raises TypeError: something is given that is no function."""
+    if given is not None and not callable(given):
+        raise TypeError(f"{option}={given!r} cannot be called; give {what}")
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether it is what ``with gevent.Timeout(2):`` raises, which is no :exc:`Exception`."""
+    gevent = sys.modules.get("gevent")
+    return gevent is not None and isinstance(error, gevent.Timeout)

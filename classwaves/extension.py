@@ -23,7 +23,7 @@ from .closing import Closing
 from .decorators import Registers
 from .errors import ClassWavesError
 from .events import Feature
-from .explained import explained
+from .explained import check_callable, check_takes, explained
 from .features import FEATURES
 from .gate import Gate, Guard
 from .health import Health
@@ -103,6 +103,8 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         url_prefix: str | None = None,
         **misspelled: Never,
     ) -> None:
+        check_callable(store, "store", "a function of the settings that returns a classwaves.store.Store")
+        check_callable(storage, "storage", "a function of the settings that returns a classwaves.storage.Storage")
         self._features = featuresets.checked(features)
         self._registry = Registry(self._features)
         self._authenticator = authenticator
@@ -126,6 +128,8 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         :raises ValueError: the SocketIO object has options or handlers that contradict ours.
         :raises SettingsError: see :meth:`classwaves.settings.Settings.load`.
         """
+        if not isinstance(app, Flask):
+            raise TypeError(f"{app!r} is no Flask application; give ClassWaves(app) or init_app(app) one")
         if "classwaves" in app.extensions:
             raise RuntimeError("ClassWaves is registered on this app already; call init_app() once per app")
         for name, value in (("CLASSWAVES_NAMESPACE", self._namespace), ("CLASSWAVES_URL_PREFIX", self._url_prefix)):
@@ -149,8 +153,10 @@ class ClassWaves(Registers, Publishes, DecidesAboutUsers):
         ``True``. It refuses with ``False``, with :exc:`~classwaves.gate.Refuse`, whose sentence the client is shown,
         and with any other exception, which is logged. What it asks may take its time: only the client that joins waits.
 
+        :raises TypeError: it is no function of a join.
         :raises RuntimeError: there is one already.
         """
+        check_takes(guard, "the join guard", "join")
         if self._gate.guard is not None:
             raise RuntimeError("there is a join guard already; ask both questions in one")
         self._gate.guard = guard

@@ -1,17 +1,17 @@
 """The shop's own word on who comes in: a function that is asked before a join, and refuses or lets pass.
 
-Imports errors and models. Nothing of ours is locked while it runs, so it may ask a database; the client that waits for
-it is the only one.
+Imports errors, explained and models. Nothing of ours is locked while it runs, so it may ask a database; the client
+that waits for it is the only one.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import ClassWavesError
+from .explained import check_takes, is_timeout
 from .models import Principal, SessionRecord
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,9 @@ class Gate:
     """Where a shop's guard stands; open while there is none."""
 
     def __init__(self, guard: Guard | None = None) -> None:
+        """:raises TypeError: it is no function of a join."""
+        if guard is not None:
+            check_takes(guard, "the join guard", "join")
         self.guard = guard
 
     def check(self, join: Join) -> None:
@@ -80,13 +83,7 @@ class Gate:
         except Refuse as refusal:
             reason = refusal.reason
         except BaseException as error:  # who cannot be looked at does not come in
-            if not isinstance(error, Exception) and not _is_timeout(error):
+            if not isinstance(error, Exception) and not is_timeout(error):
                 raise
             logger.exception("the join guard failed, and nobody was let in by it")
         raise ClassWavesError("SESSION_ACCESS_DENIED", reason or None, details={"reason": "guard"})
-
-
-def _is_timeout(error: BaseException) -> bool:
-    """Whether it is what ``with gevent.Timeout(2):`` raises, which is no :exc:`Exception`."""
-    gevent = sys.modules.get("gevent")
-    return gevent is not None and isinstance(error, gevent.Timeout)

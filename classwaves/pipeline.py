@@ -18,6 +18,7 @@ from .audit import of_event
 from .connections import Connection
 from .errors import ClassWavesError, StaleFence, StoreUnavailable
 from .events import Context, Event, Feature, stored
+from .explained import is_timeout
 from .hub import Hub
 from .limits import RateLimits
 from .live import LiveSession
@@ -94,7 +95,9 @@ class Pipeline:
                 return {"ok": True, **(self._run(connection, name, args) or {})}
         except ClassWavesError as error:
             return self.refuse(connection, error, name)
-        except Exception:  # the client gets an answer whatever a handler does
+        except BaseException as error:  # the client gets an answer whatever a handler does
+            if not isinstance(error, Exception) and not is_timeout(error):
+                raise
             logger.exception("the event %s failed", trail.event)
             # with what finds it in the log, for who reports it
             return self.refuse(connection, ClassWavesError("INTERNAL_ERROR", details={"traceId": trail.id}), name)

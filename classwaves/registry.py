@@ -23,7 +23,7 @@ from .explained import check_takes, nearest
 from .payloads import KEY, client_message_id, session_code
 from .pipeline import Pipeline
 from .published import TAKEN
-from .readers import rate
+from .readers import rate, rate_items
 from .rules import CONNECTED, RULES
 from .shopcontext import AUDIENCE_NAMES, EventContext
 
@@ -79,6 +79,8 @@ class Registry:
     def add_rule(self, name: str, rule: ShopRule) -> None:
         """:raises TypeError: it is no function of a context and data. :raises ValueError: the name will not do."""
         check_takes(rule, f"the rule {name}", "ctx", "data")
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is no name of a rule; give it one: @classwaves.rule('mayDraw')")
         if name in RULES or name in self._rules:
             whose = "a rule of ClassWaves" if name in RULES else "a rule already"
             raise ValueError(f"{name} is {whose}; choose another name: @classwaves.rule('…')")
@@ -134,7 +136,8 @@ class Registry:
         allow: Any,
         limit: Any,
         audience: Any,
-        publishes: Mapping[str, Any],
+        flags: Mapping[str, Any],
+        publishes: Any,
     ) -> None:
         """Say what is wrong with what is said of an event.
 
@@ -145,15 +148,28 @@ class Registry:
             raise TypeError("an event has a name: @classwaves.event('boardStroke', schema=…, allow=…)")
         self._check_free(name)
         _check_schema(name, schema)
+        _check_common(name, schema)
         self._check_allow(name, allow)
         _check_limit(name, limit)
-        if audience not in AUDIENCE_NAMES:
+        if not isinstance(audience, str) or audience not in AUDIENCE_NAMES:
             near = nearest(str(audience), AUDIENCE_NAMES)
             raise ValueError(f"{name}: audience={audience!r} is none of {', '.join(AUDIENCE_NAMES)}.{near}")
         if audience == "user":
             raise ValueError(f"{name}: audience='user' needs user ids; give them to ctx.publish(…, members=[…])")
         if audience == "group" and not any(feature.name == "groups" for feature in self._features):
             raise ValueError(f"{name}: audience='group' needs the feature groups; add it to features=[…]")
+        for flag, value in flags.items():
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}: {flag}={value!r} is neither True nor False")
+        if publishes is None:
+            return
+        if not isinstance(publishes, Mapping):
+            raise TypeError(
+                f"{name}: publishes={publishes!r} does not say what the events have; "
+                "give their schemas by their names: publishes={'boardStroked': StrokedSchema}, or None for one"
+            )
+        if publishes and flags["reads"]:
+            raise ValueError(f"{name}: with reads=True it publishes nothing; leave out reads or publishes")
         for told, shape in publishes.items():
             _check_form(told, "publishes")
             if told in TAKEN:
@@ -188,8 +204,8 @@ class Registry:
             )
 
 
-def _check_form(name: str, what: str) -> None:
-    if not NAME.fullmatch(name):
+def _check_form(name: Any, what: str) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(
             f"{what}: {name!r} is no name of an event: write it in camelCase, such as boardStroke, "
             "with letters and digits only"
@@ -207,12 +223,27 @@ def _check_schema(name: str, schema: Any) -> None:
             raise ValueError(f"{name}: {whose} reads {one.data_key}, which every event has; leave it out")
 
 
+def _check_common(name: str, schema: type[Schema]) -> None:
+    """Make one, as a start of the server would, to see that it has the fields that every event has."""
+    try:
+        fields = composed(schema)().load_fields
+    except Exception as error:
+        raise TypeError(f"{name}: the schema {schema.__name__} cannot be made without arguments: {error}") from error
+    if lacking := [one for one in COMMON if one not in fields]:
+        raise ValueError(
+            f"{name}: the Meta of {schema.__name__} leaves out {' and '.join(lacking)}, which every event has; "
+            "take them out of its exclude and dump_only, and let it have no fields"
+        )
+
+
 def _check_limit(name: str, limit: Any) -> None:
     if limit:
         try:
-            rate(limit)
+            amounts = [amount for amount, _ in rate_items(rate(limit))]
         except ValueError as error:
             raise ValueError(f"{name}: limit={limit!r}: it {error}") from None
+        if 0 in amounts:
+            raise ValueError(f"{name}: limit={limit!r} would let nobody send it; allow 1 or more")
 
 
 def composed(schema: type[Schema]) -> type[Schema]:

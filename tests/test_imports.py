@@ -8,11 +8,11 @@ from tests.support.gunicorn_server import ROOT
 PACKAGE = ROOT / "classwaves"
 
 LAYERS = [
-    "explained trail brake tally",
+    "explained trail brake tally codec",
     "logs refusals otel",
     "declared changes typescript",
     "releases",
-    "clock errors models codec filenames filetypes names addresses windows web_origin",
+    "clock errors models filenames filetypes names addresses windows web_origin",
     "tallies tracing signals",
     "metrics",
     "transport",

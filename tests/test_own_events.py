@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from marshmallow import EXCLUDE, Schema, fields
+from gevent import Timeout
+from marshmallow import EXCLUDE, Schema, fields, post_load
 
 from classwaves import ClassWaves, EventContext
 from classwaves.cli import cli
@@ -187,6 +188,8 @@ def test_a_refusal_has_a_code_of_the_contract(classwaves: ClassWaves, mount: Mou
     assert student.refused("buy", {"sessionCode": room.code, "text": "SOLD_OUT"})["code"] == "INTERNAL_ERROR"
     with pytest.raises(ValueError, match="SOLD_OUT is no error code .* such as"):
         classwaves.Error("SOLD_OUT")
+    with pytest.raises(TypeError, match="CONFLICT cannot be told: .*; give a text as message, and a dict of JSON"):
+        classwaves.Error("CONFLICT", details={"at": datetime(2026, 1, 1)})
 
 
 MISTAKES: dict[str, tuple[Callable[[EventContext], Any], str]] = {
@@ -201,6 +204,11 @@ MISTAKES: dict[str, tuple[Callable[[EventContext], Any], str]] = {
     "publishes a set": (lambda ctx: ctx.publish("one", {"at": [{"a": {1}}]}), "there is a set in it"),
     "publishes keys": (lambda ctx: ctx.publish("one", {"at": {1: 2}}), "there is a int in it"),
     "publishes a list": (lambda ctx: ctx.publish("one", [1]), "it is a list"),  # type: ignore[arg-type]
+    "refuses with a date": (
+        lambda ctx: (_ for _ in ()).throw(ClassWaves.Error("CONFLICT", details={"at": datetime(2026, 1, 1)})),
+        "CONFLICT cannot be told",
+    ),
+    "waits too long": (lambda ctx: (_ for _ in ()).throw(Timeout(2)), "2 seconds"),
     "publishes nothing": (lambda ctx: ctx.publish_all([]), "publishes nothing"),
     "a name of ours": (lambda ctx: ctx.publish("messageReceived", {}), "choose another name"),
     "no audience": (lambda ctx: ctx.publish("one", {}, audience="everyone"), "is none of"),
@@ -221,7 +229,7 @@ def test_what_a_handler_does_wrong_is_in_the_log(
     assert ack["error"]["code"] == "INTERNAL_ERROR"
     (record,) = [one for one in caplog.records if one.exc_info]
     assert record.exc_info is not None
-    with pytest.raises(Exception, match=sentence):
+    with pytest.raises(BaseException, match=sentence):
         raise record.exc_info[1] or AssertionError
 
 
@@ -320,6 +328,24 @@ def test_a_schema_keeps_its_hooks_and_is_strict(classwaves: ClassWaves, mount: M
     ack = student.ask("draw", {"sessionCode": room.code, "points": [1]})
     assert ack["got"] == {"sessionCode": room.code, "points": [1], "colour": "black"}
     assert not student.ask("draw", {"sessionCode": room.code, "points": [1], "more": 1})["ok"]
+
+
+def test_a_hook_of_a_schema_need_not_know_the_fields_of_every_event(classwaves: ClassWaves, mount: Mount) -> None:
+    class Line(StrokeSchema):
+        @post_load
+        def make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+            return {"line": tuple(data["points"])}
+
+    @classwaves.event("draw", schema=Line, allow="participant")
+    def draw(ctx: EventContext, data: dict[str, Any]) -> dict[str, Any]:
+        return ctx.publish("drawn", {"points": list(data["line"])})
+
+    room = mount()
+    _, student = pair(room)
+    line = {"sessionCode": room.code.lower(), "points": [1], "clientMessageId": "one"}
+    acks = [student.ask("draw", line) for _ in range(2)]
+    assert acks[0]["ok"]
+    assert acks[0] == acks[1]  # it was stored once
 
 
 def test_registered_after_init_app_it_is_known_until_somebody_uses_it(classwaves: ClassWaves, mount: Mount) -> None:

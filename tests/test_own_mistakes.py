@@ -1,13 +1,16 @@
 """What a shop gets wrong is refused by the decorator, or when the extension object is made, in a sentence."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from marshmallow import Schema, fields
 
 from classwaves import FEATURES, ClassWaves, EventContext, Feature
 from classwaves.features import chat, groups, membership
+from tests.support.gunicorn_server import TEST_KEYS
 
 
 class CodeSchema(Schema):
@@ -28,6 +31,23 @@ def many(ctx: EventContext, data: dict[str, Any]) -> Any:
 
 class Handler:
     async def __call__(self, ctx: EventContext, data: dict[str, Any]) -> None: ...
+
+
+class HiddenSchema(Schema):
+    x = fields.Integer()
+
+    class Meta:
+        fields = ("x",)
+
+
+class FinishedSchema(Schema):
+    class Meta:
+        dump_only = ("sessionCode",)
+
+
+class NeedySchema(Schema):
+    def __init__(self, board: str) -> None:
+        super().__init__()
 
 
 GOOD: dict[str, Any] = {"schema": Schema, "allow": "participant"}
@@ -55,6 +75,25 @@ OPTIONS: list[tuple[str, Any, dict[str, Any], str]] = [
     ("a schema object", "draw", {**GOOD, "schema": CodeSchema()}, "give the class CodeSchema as schema"),
     ("a dict", "draw", {**GOOD, "schema": {"x": fields.Integer()}}, "no marshmallow schema; give a class"),
     ("a field of ours", "draw", {**GOOD, "schema": CodeSchema}, "CodeSchema.code reads sessionCode.*leave it out"),
+    (
+        "hidden fields",
+        "draw",
+        {**GOOD, "schema": HiddenSchema},
+        "leaves out sessionCode and clientMessageId, which every",
+    ),
+    (
+        "a field for output",
+        "draw",
+        {**GOOD, "schema": FinishedSchema},
+        "Meta of FinishedSchema leaves out sessionCode,",
+    ),
+    (
+        "a schema with arguments",
+        "draw",
+        {**GOOD, "schema": NeedySchema},
+        "NeedySchema cannot be made without arguments",
+    ),
+    ("a rate of nothing", "draw", {**GOOD, "limit": "5/second;0/minute"}, "would let nobody send it"),
     ("a rate", "draw", {**GOOD, "limit": "often"}, "limit='often': it is a rate such as 10/minute"),
     ("a number", "draw", {**GOOD, "limit": 5}, "limit=5: it is a rate such as 10/minute"),
     (
@@ -63,6 +102,16 @@ OPTIONS: list[tuple[str, Any, dict[str, Any], str]] = [
         {**GOOD, "audience": "stuff"},
         "none of all, staff, user, group, sender. Did you mean staff?",
     ),
+    ("audiences", "draw", {**GOOD, "audience": ["staff"]}, "none of all, staff, user, group, sender"),
+    ("no flag", "draw", {**GOOD, "reads": "no"}, "reads='no' is neither True nor False"),
+    (
+        "reads and publishes",
+        "draw",
+        {**GOOD, "reads": True, "publishes": {"drawn": None}},
+        "leave out reads or publishes",
+    ),
+    ("publishes a list", "draw", {**GOOD, "publishes": ["drawn"]}, "give their schemas by their names"),
+    ("publishes a number", "draw", {**GOOD, "publishes": {1: None}}, "publishes: 1 is no name"),
     ("users", "draw", {**GOOD, "audience": "user"}, "needs user ids; give them to ctx.publish"),
     ("publishes ours", "draw", {**GOOD, "publishes": {"fileShared": None}}, "cannot publish fileShared"),
     ("publishes badly", "draw", {**GOOD, "publishes": {"Drawn": None}}, "publishes: 'Drawn' is no name"),
@@ -81,6 +130,7 @@ def test_an_event_is_refused_by_the_decorator(name: Any, options: dict[str, Any]
 HANDLERS: list[tuple[Any, str]] = [
     (later, "the handler of draw cannot be async.*greenlets.*def later"),
     (Handler(), "cannot be async"),
+    (functools.partial(later), "cannot be async"),
     (many, "cannot be a generator: return"),
     (lambda ctx: None, "the handler of draw takes ctx and data"),
     (lambda ctx, data, more: None, "takes ctx and data"),
@@ -116,11 +166,12 @@ def test_what_may_be_called_with_two_arguments_is_a_handler() -> None:
     [
         (lambda ctx: True, "the rule <lambda> takes ctx and data"),
         (later, "the rule later cannot be async"),
+        (lambda ctx, data: True, "'<lambda>' is no name of a rule; give it one"),
     ],
-    ids=["one argument", "async"],
+    ids=["one argument", "async", "no name"],
 )
 def test_a_rule_is_refused_by_the_decorator(rule: Any, sentence: str) -> None:
-    with pytest.raises(TypeError, match=sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
         ClassWaves().rule(rule)
 
 
@@ -137,6 +188,10 @@ def test_a_rule_has_a_name_of_its_own() -> None:
 
 CONSTRUCTOR: list[tuple[str, dict[str, Any], str]] = [
     ("misspelled", {"feature": []}, "ClassWaves.. has no option feature. Did you mean features?"),
+    ("an async guard", {"join_guard": later}, "the join guard cannot be async"),
+    ("a store", {"store": 3}, "store=3 cannot be called; give a function of the settings"),
+    ("a storage", {"storage": "disk"}, "storage='disk' cannot be called; give a function of the settings"),
+    ("no application", {"app": "shop"}, "'shop' is no Flask application"),
     ("no list", {"features": chat}, "features is a list of features"),
     ("a name", {"features": [*FEATURES, "chat"]}, "Give the object: from classwaves.features import chat"),
     ("a misspelled name", {"features": ["chatt"]}, "Did you mean chat?"),
@@ -172,3 +227,25 @@ def test_the_audience_group_needs_the_groups() -> None:
 def test_a_name_of_what_is_left_out_is_free() -> None:
     without = ClassWaves(features=[one for one in FEATURES if one is membership or one.name == "connection"])
     without.event("sendMessage", schema=Schema, allow="participant")(handler)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"authenticator": later}, "cannot be async; have it return an Account"),
+        ({"socketio": 3}, "socketio=3 is no SocketIO object; give the one of your app"),
+    ],
+    ids=["an async authenticator", "no SocketIO object"],
+)
+def test_it_is_not_put_on_an_application(options: dict[str, Any], sentence: str) -> None:
+    app = Flask("shop")
+    app.config.update(TEST_KEYS)
+    with pytest.raises(TypeError, match=sentence):
+        ClassWaves(**options).init_app(app)
+
+
+def test_a_join_guard_is_refused_by_the_decorator() -> None:
+    classwaves = ClassWaves()
+    for guard, sentence in ((later, "cannot be async"), (lambda join, more: True, "the join guard takes join: write")):
+        with pytest.raises(TypeError, match=sentence):
+            classwaves.join_guard(guard)  # type: ignore[arg-type]

@@ -220,10 +220,10 @@ def test_a_room_that_there_cannot_be_is_refused(classroom: OpenRoom, how: dict[s
 
 def test_nobody_is_in_a_room_that_is_not_open(classroom: OpenRoom) -> None:
     room = classroom(students=1)
-    nobody = r"nobody is in this room yet: with classroom\(students=…\) as room:"
-    with pytest.raises(RuntimeError, match=nobody):
+    empty = pytest.raises(RuntimeError, match=r"nobody is in this room yet: with classroom\(students=…\) as room:")
+    with empty:
         room.teacher.clear()
-    with pytest.raises(RuntimeError, match=nobody):
+    with empty:
         room.student(0)
 
 

@@ -66,6 +66,8 @@ def authenticator_of(given: Any, store: Store) -> Authenticator:
             f"authenticator={given!r} logs nobody in; give an object with authenticate(username, password), a function "
             "of both, or a class that is made with the store"
         )
+    if inspect.iscoroutinefunction(found.authenticate):  # what it returns would not be looked at
+        raise TypeError(f"authenticator={given!r} cannot be async; have it return an Account or None")
     authenticator: Authenticator = found
     return authenticator
 

@@ -84,9 +84,12 @@ def make_socketio(
 
     One object for two applications would lose handlers, and options that it does not know it ignores.
 
+    :raises TypeError: what was given is none.
     :raises ValueError: the one that was given has options that contradict ours, handlers in the classroom's namespace,
         or another application.
     """
+    if given is not None and not isinstance(given, SocketIO):
+        raise TypeError(f"socketio={given!r} is no SocketIO object; give the one of your app: socketio = SocketIO(app)")
     live = is_module_patched("socket")
     engine: dict[str, Any] = {
         "async_mode": "gevent" if live else "threading",
