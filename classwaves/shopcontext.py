@@ -16,7 +16,7 @@ from .features.groups import FENCE, group_audience, group_of
 from .live import LiveSession, hears
 from .models import Draft, SessionRecord
 from .payloads import is_json
-from .published import check_audience, check_name, payload
+from .published import ADDED, check_audience, check_name, payload
 from .store.base import encode_draft
 
 #: The audiences of what is published, and who that is.
@@ -210,6 +210,11 @@ class EventContext:
         check_name(event)
         if not isinstance(data, Mapping) or _foreign(dict(data)):
             raise TypeError(f"{event} cannot be published: {_culprit(data)}; give a dict of JSON values")
+        if added := [name for name in ADDED if name in data]:
+            raise TypeError(
+                f"{event} cannot be published: delivery adds {' and '.join(added)} itself; "
+                "give the fields of your own, and not the whole payload"
+            )
         return payload(data)
 
 

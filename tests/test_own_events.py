@@ -209,6 +209,7 @@ MISTAKES: dict[str, tuple[Callable[[EventContext], Any], str]] = {
         "CONFLICT cannot be told",
     ),
     "waits too long": (lambda ctx: (_ for _ in ()).throw(Timeout(2)), "2 seconds"),
+    "publishes the payload": (lambda ctx: ctx.publish("one", {"sessionCode": "ABC234"}), "adds sessionCode itself"),
     "publishes nothing": (lambda ctx: ctx.publish_all([]), "publishes nothing"),
     "a name of ours": (lambda ctx: ctx.publish("messageReceived", {}), "choose another name"),
     "no audience": (lambda ctx: ctx.publish("one", {}, audience="everyone"), "is none of"),
