@@ -107,7 +107,7 @@ class SchemaChanges:
         if gone := [value for value in before if value not in after]:
             self._takes(False, where, f"is no longer {_or(gone)}", to_server)
         if came := [value for value in after if value not in before]:
-            if new.get(EXTENSIBLE):
+            if old.get(EXTENSIBLE):  # what clients of the older one were told
                 self.note(False, where, f"may be {_or(came)} now")
             else:
                 self._takes(True, where, f"may be {_or(came)} now", to_server)

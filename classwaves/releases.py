@@ -17,12 +17,19 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 #: Rules that have everybody in them of whom the rules before have some: who may is more than before.
 WIDE = ("participant", "connected")
 
+#: The same for rules of which one has only those in it whom the other has: an owner is staff, and so is an admin.
+WIDER = {("owner", "staff"), ("admin", "staff")}
+
+#: How the audience of an event begins that all in the session get. Another audience is fewer people.
+EVERYONE = "everyone"
+
 
 def kind_of(document: Document) -> str:
-    """``asyncapi`` or ``openapi``. :raises ValueError: neither."""
+    """``asyncapi`` or ``openapi``. :raises ValueError: neither, or of another version than 3."""
     for kind, parts in (("asyncapi", ("operations", "components")), ("openapi", ("paths",))):
         if kind in document:
-            if all(isinstance(document.get(part, {}), Mapping) for part in parts):
+            right = all(isinstance(document.get(part, {}), Mapping) for part in parts)
+            if right and str(document[kind]).startswith("3."):
                 return kind
             break
     raise ValueError("it is neither an AsyncAPI 3 nor an OpenAPI 3 document")
@@ -31,21 +38,33 @@ def kind_of(document: Document) -> str:
 def changes(old: Document, new: Document) -> list[Change]:
     """What is different in the new document, what breaks first.
 
-    :raises ValueError: they are not of one kind, or have references that lead nowhere.
+    :raises ValueError: they are not of one kind, have references that lead nowhere, or are not as ours are.
     """
     kind = kind_of(old)
     if kind_of(new) != kind:
         raise ValueError(f"the old document is {kind}, and the new one is {kind_of(new)}")
     found = SchemaChanges(old, new)
-    if kind == "asyncapi":
-        _events(old, new, found)
-        _codes(old.get("x-error-codes", {}), new.get("x-error-codes", {}), found)
-    else:
-        _routes(old, new, found)
+    try:
+        if kind == "asyncapi":
+            _namespaces(old, new, found)
+            _events(old, new, found)
+            _codes(old.get("x-error-codes", {}), new.get("x-error-codes", {}), found)
+        else:
+            _routes(old, new, found)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"one of them is not as ClassWaves writes it ({type(error).__name__}: {error})") from error
     return sorted(found.found, key=lambda change: not change.breaking)
 
 
 # AsyncAPI
+
+
+def _namespaces(old: Document, new: Document, found: SchemaChanges) -> None:
+    """Where the classroom is: clients that connect to another namespace hear nothing of it."""
+    after = new.get("channels", {})
+    for key, channel in old.get("channels", {}).items():
+        if key in after and after[key].get("address") != channel.get("address"):
+            found.note(True, "namespace", f"is {after[key].get('address')}, and was {channel.get('address')}")
 
 
 def _events(old: Document, new: Document, found: SchemaChanges) -> None:
@@ -56,6 +75,7 @@ def _events(old: Document, new: Document, found: SchemaChanges) -> None:
             found.note(True, name, "is gone")
         elif operation["action"] == "send":
             found.compare(_payload(old, operation), _payload(new, after[key]), name, False)
+            _audience(operation.get("x-audience", ""), after[key].get("x-audience", ""), name, found)
         else:
             found.compare(_payload(old, operation), _payload(new, after[key]), name, True)
             acks = _payload(old, operation["reply"]), _payload(new, after[key]["reply"])
@@ -82,7 +102,15 @@ def _payload(document: Document, operation: Mapping[str, Any]) -> dict[str, Any]
 def _allowed(before: str, after: str, where: str, found: SchemaChanges) -> None:
     if before != after:
         wider = after in WIDE and (before not in WIDE or WIDE.index(before) < WIDE.index(after))
+        wider = wider or (before, after) in WIDER
         found.note(not wider, where, f"is for {after}, and was for {before}")
+
+
+def _audience(before: str, after: str, where: str, found: SchemaChanges) -> None:
+    """Who gets an event is said in words: that all get it, or not all any more, can be told, and no more than that."""
+    if before != after:
+        fewer = before.startswith(EVERYONE) and not after.startswith(EVERYONE)
+        found.note(fewer, where, f"goes to {after}, and went to {before}")
 
 
 def _codes(before: Mapping[str, Any], after: Mapping[str, Any], found: SchemaChanges) -> None:

@@ -57,6 +57,8 @@ TABLE: list[tuple[str, Schema, Schema, bool | None, bool | None]] = [
     ("one value more", AB, ABC, ADDS, BREAKS),
     ("one value less", ABC, AB, BREAKS, ADDS),
     ("one value more, as expected", OPEN_AB, OPEN_ABC, ADDS, ADDS),
+    ("one value more, as nobody expected", AB, OPEN_ABC, ADDS, BREAKS),
+    ("one value more, as was expected", OPEN_AB, ABC, ADDS, ADDS),
     ("one value less of those", OPEN_ABC, OPEN_AB, BREAKS, ADDS),
     ("values listed", TEXT, AB, BREAKS, ADDS),
     ("values no longer listed", AB, TEXT, ADDS, BREAKS),
@@ -154,6 +156,22 @@ EVENTS: list[tuple[str, Edit, bool]] = [
         lambda d: d["operations"]["client-typing"].update({"x-allow": "participant"}),
         ADDS,
     ),
+    (
+        "client event createGroup: is for owner, and was for staff",
+        lambda d: d["operations"]["client-createGroup"].update({"x-allow": "owner"}),
+        BREAKS,
+    ),
+    (
+        "server event fileShared: goes to staff, and went to everyone in the session",
+        lambda d: d["operations"]["server-fileShared"].update({"x-audience": "staff"}),
+        BREAKS,
+    ),
+    (
+        "server event joinRequested: goes to everyone in the session, and went to staff",
+        lambda d: d["operations"]["server-joinRequested"].update({"x-audience": "everyone in the session"}),
+        ADDS,
+    ),
+    ("namespace: is /classroom, and was /", lambda d: d["channels"]["classroom"].update(address="/classroom"), BREAKS),
 ]
 
 
@@ -172,6 +190,13 @@ def test_changes_of_events(asyncapi: dict[str, Any], sentence: str, edit: Edit, 
     edit(after)
     assert (sentence, breaking) in told(changes(asyncapi, after))
     assert all(one.breaking for one in changes(asyncapi, after)) is breaking
+
+
+def test_an_owner_is_staff(asyncapi: dict[str, Any]) -> None:
+    before = copy.deepcopy(asyncapi)
+    before["operations"]["client-createGroup"]["x-allow"] = "owner"
+    sentence = "client event createGroup: is for staff, and was for owner"
+    assert told(changes(before, asyncapi)) == [(sentence, False)]
 
 
 def test_a_new_event_is_additive_and_its_end_is_not(asyncapi: dict[str, Any]) -> None:
@@ -265,7 +290,11 @@ def test_the_command(make_app: AppFactory, asyncapi: dict[str, Any], tmp_path: P
     assert len(listed["additive"]) == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "\\udcff", '{"openapi": "3.1.0", "paths": 7}', '{"swagger": "2.0"}'])
+NO_DOCUMENTS = ["", "[]", "{}", "\\udcff", '{"openapi": "3.1.0", "paths": 7}', '{"swagger": "2.0"}']
+NO_DOCUMENTS += ['{"asyncapi": "2.6.0", "channels": {}}', '{"openapi": 3}']
+
+
+@pytest.mark.parametrize("text", NO_DOCUMENTS)
 def test_what_is_no_document_is_no_breaking_change(make_app: AppFactory, tmp_path: Path, text: str) -> None:
     """Exit code 2: a script can tell it from 1."""
     file = tmp_path / "old.json"
@@ -273,6 +302,23 @@ def test_what_is_no_document_is_no_breaking_change(make_app: AppFactory, tmp_pat
     ended = make_app().test_cli_runner().invoke(cli, ["diff", str(file)])
     assert ended.exit_code == 2
     assert "old.json" in ended.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"asyncapi": "3.0.0", "operations": {"x": {"action": "receive"}}}',
+        '{"asyncapi": "3.0.0", "operations": {"client-typing": {"action": "receive", "messages": []}}}',
+        '{"asyncapi": "3.0.0", "operations": {"client-typing": 7}}',
+        '{"openapi": "3.1.0", "paths": {"/x": {"get": 7}}}',
+        '{"asyncapi": "3.0.0", "channels": []}',
+    ],
+)
+def test_a_document_of_another_make_is_no_breaking_change(make_app: AppFactory, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(text)
+    ended = make_app().test_cli_runner().invoke(cli, ["diff", str(file)])
+    assert (ended.exit_code, "cannot be compared" in ended.output) == (2, True), ended.output
 
 
 def test_documents_of_two_kinds_are_not_compared(make_app: AppFactory, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import itertools
 import logging
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
@@ -22,7 +23,7 @@ from .sessions import readable_id
 logger = logging.getLogger(__name__)
 
 #: What somebody has shared is of any type.
-BYTES = {"content": {"*/*": {}}}
+BYTES: dict[str, Any] = {"content": {"*/*": {}}}
 
 blueprint: Blueprint = make_blueprint("files", "Shared files.")
 
