@@ -32,8 +32,7 @@ def main() -> None:
             oldest.update(bounds(extras[name]))
     for name, version in oldest.items():
         wanted = max(version, tools.get(name, version), key=number)
-        exact = wanted.count(".") > 1
-        print(f"{name}=={wanted}{'' if exact else '.*'}")  # a bound of two parts means the series
+        print(f"{name}=={wanted}")  # this release, and not the newest of its series
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -103,6 +104,16 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one() -> None:
     lists = [parser["options"]["install_requires"], *parser["options.extras_require"].values()]
     lines = [line.strip() for text in lists for line in text.split("\n") if line.strip() and line.strip()[0] != "#"]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9-]+(\[\w+\])?>=[\d.]+", line)] == []
+
+
+def test_the_oldest_versions_are_tried_themselves() -> None:
+    """A bound names a release that there is, so that ``make test-min`` installs it and not the newest of its series."""
+    done = subprocess.run(  # our own script
+        [sys.executable, str(ROOT / "scripts" / "oldest.py")], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) > 20
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9-]+==\d+\.\d+\.\d+", line)] == []
 
 
 def test_what_is_said_of_python_is_true() -> None:
