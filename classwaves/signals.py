@@ -65,6 +65,9 @@ ALL = (
     login_ended,
 )
 
+#: Who listens to each, as blinker holds it: asked once and again for every event, so without a call for each signal.
+_RECEIVERS = [signal.receivers for signal in ALL]
+
 Waiting = list[tuple[NamedSignal, dict[str, Any]]]
 _waiting: ContextVar[Waiting | None] = ContextVar("classwaves_signals", default=None)
 
@@ -83,7 +86,7 @@ class Herald:
     @property
     def is_heard(self) -> bool:
         """Whether anybody listens to anything."""
-        return any(signal.receivers for signal in ALL)
+        return any(_RECEIVERS)
 
     @contextmanager
     def after(self) -> Iterator[None]:
@@ -119,7 +122,7 @@ class Herald:
 
     def appended(self, session: SessionRecord, drafts: Sequence[Draft], seq: int, epoch: str, time: int) -> None:
         """These were stored together, the last one as ``seq``."""
-        if not self.is_heard:
+        if not any(_RECEIVERS):
             return
         when = iso(time)
         for number, draft in enumerate(drafts, seq - len(drafts) + 1):
