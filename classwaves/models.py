@@ -99,28 +99,24 @@ class Principal:
 
     auth: AuthSession
     expires_at: float
+    # of the auth session, found once: each event asks a dozen times
+    user_id: str = field(init=False, repr=False, compare=False)
+    role: str = field(init=False, repr=False, compare=False)
+    display_name: str = field(init=False, repr=False, compare=False)
+    is_transcriber: bool = field(init=False, repr=False, compare=False)
+    """A program that captions: whoever's token it has, it may do nothing else."""
 
-    @property
-    def user_id(self) -> str:
-        return self.auth.user_id
-
-    @property
-    def role(self) -> str:
-        return self.auth.role
-
-    @property
-    def display_name(self) -> str:
-        return self.auth.display_name
+    def __post_init__(self) -> None:
+        auth, put = self.auth, object.__setattr__  # it is frozen from here on
+        put(self, "user_id", auth.user_id)
+        put(self, "role", auth.role)
+        put(self, "display_name", auth.display_name)
+        put(self, "is_transcriber", TRANSCRIBER in auth.scopes)
 
     @property
     def participant_role(self) -> str:
         """The role that others see: the account's, or :data:`TRANSCRIBER`."""
-        return TRANSCRIBER if self.is_transcriber else self.auth.role
-
-    @property
-    def is_transcriber(self) -> bool:
-        """A program that captions: whoever's token it has, it may do nothing else."""
-        return TRANSCRIBER in self.auth.scopes
+        return TRANSCRIBER if self.is_transcriber else self.role
 
 
 @dataclass(frozen=True, slots=True)

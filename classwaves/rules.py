@@ -44,10 +44,11 @@ def check(context: Context, data: dict[str, Any]) -> None:
     :raises ClassWavesError: ``SESSION_ENDED``, ``NOT_IN_SESSION``, ``FORBIDDEN``, ``SESSION_NOT_ACTIVE``, in this
         order.
     """
-    event, status = context.event, context.live.record.status
+    event, live = context.event, context.live
+    status = live.record.status
     if status == "ended" and not event.reads:
         raise ClassWavesError("SESSION_ENDED")
-    if context.principal.user_id in context.live.replica.removed:  # since the look-up of what this socket has joined
+    if context.principal.user_id in live.replica.removed:  # since the look-up of what this socket has joined
         raise ClassWavesError("NOT_IN_SESSION")
     if context.principal.is_transcriber and event.allow != "captioner":
         raise forbidden("scope", "This token is for captions alone")
