@@ -53,6 +53,7 @@ class RateLimits:
         self._items = {name: parse_many(getattr(settings, f"{name}_rate")) for name in (*SHARED, *LOCAL)}
         self._items[WELCOME] = parse_many(WELCOME_RATE)
         self._windows = {name: self._window(items) for name, items in self._items.items()}
+        self._here = {name: self._windows[name] for name in LOCAL}
         self._events = {name: self._window(parse_many(rate)) for name, rate in settings.own_rates.items()}
         #: until when somebody is refused by a shared limit, as far as this worker has been told
         self._refused: dict[Key, float] = {}
@@ -78,7 +79,10 @@ class RateLimits:
         """
         if not self._enabled:
             return
-        self._refuse(name, self._take(name, key, times))
+        windows = self._here.get(name)
+        wait = windows.take(key, times) if windows is not None else self._take(name, key, times)
+        if wait > 0:
+            self._refuse(name, wait)
 
     def hit_event(self, event: str, user_id: str) -> None:
         """Count one event against the rate that it has of its own, if any. :raises ClassWavesError: see above."""
