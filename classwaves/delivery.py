@@ -77,6 +77,7 @@ class Delivery:
         return self.crowd.members
 
     def is_staff(self, principal: Principal) -> bool:
+        """Whether somebody is staff here. :raises ClassWavesError: see :attr:`record`."""
         return not principal.is_transcriber and self.record.is_staff(principal.user_id, principal.role)
 
     # entries and signals
@@ -102,7 +103,9 @@ class Delivery:
         draft, code = entry.draft, self.record.code
         if draft.audience == "presence":
             self._deliver_presence(entry)
-        elif (view := VIEWS.get(draft.event)) and view.by_role:
+        elif (view := VIEWS.get(draft.event)) is None:
+            self.crowd.send(draft.event, entry.payload(code), draft.audience, draft.members)
+        elif view.by_role:
             staff, others = (self.replica.shown(entry, code, role) for role in (True, False))
             self.crowd.send_by_role(draft.event, staff, others, draft.audience, draft.members)
         else:

@@ -204,7 +204,7 @@ class LiveSession(Delivery):
         with self.lock:
             if self._holding:
                 self._held.append(entry)
-            elif self._is_unsure:
+            elif self._settled != self._doubts:
                 pass  # it comes again from the log
             elif entry.epoch != self.replica.epoch and self._ring.get(entry.seq) != entry:
                 self._renumbered(entry.epoch)
@@ -217,6 +217,9 @@ class LiveSession(Delivery):
 
     def heard(self, appended: Appended) -> None:
         """An append of this worker was answered: with a number that has another entry here, the store has lost that."""
+        newest = self._newest
+        if newest is not None and newest.seq == appended.seq and newest.time == appended.time:
+            return  # nearly always, in memory: it is what was delivered last, and no lock is needed to see that
         with self.lock:
             known = self._ring.get(appended.seq)
             if known and not appended.duplicate and appended.epoch == known.epoch and appended.time != known.time:
@@ -255,23 +258,26 @@ class LiveSession(Delivery):
         draft = entry.draft
         with Trail(DELIVER, draft.event, session_id=self.id, parent=draft.trace) as trail:
             trail.user_id = draft.author
-            self._take(entry)
+            self.replica.apply(entry)
+            self._newest = entry
+            self._ring.add(entry)
+            self._tail_bytes += entry.size
+            self._deliver(entry)
+            lag = self.clock.time() - entry.time / 1000
+            self.store.tally.feed_lag.observe(lag if lag > 0 else 0.0)  # by two clocks
+            for follower in FOLLOWERS.get(draft.event, ()):
+                follower(self, entry)
+            if self._news:
+                self._tell_news()
+            if self._waiting:
+                self._wake(entry.seq)
             if logger.isEnabledFor(logging.DEBUG):
                 recipients = self.crowd.count(draft.audience, draft.members, draft.author)
                 logger.debug("delivered", extra={"seq": entry.seq, "recipients": recipients})
 
-    def _take(self, entry: Entry) -> None:
-        self.replica.apply(entry)
-        self._newest = entry
-        self._ring.add(entry)
-        self._tail_bytes += entry.size
-        self._deliver(entry)
-        lag = self.clock.time() - entry.time / 1000
-        self.store.tally.feed_lag.observe(lag if lag > 0 else 0.0)  # by two clocks
-        for follower in FOLLOWERS.get(entry.draft.event, ()):
-            follower(self, entry)
-        self._tell_news()
-        for seq, event in [waiter for waiter in self._waiting if waiter[0] <= entry.seq]:
+    def _wake(self, now: int) -> None:
+        """Let those go on who wait until the replica is at this seq, or before it."""
+        for seq, event in [waiter for waiter in self._waiting if waiter[0] <= now]:
             self._waiting.remove((seq, event))
             event.set()
 
@@ -467,6 +473,8 @@ class LiveSession(Delivery):
 
     def claim_checkpoint(self) -> bool:
         """Whether the tail is as long as half of what is folded; if so, the caller writes the checkpoint."""
+        if self.replica.seq - self._checkpoint_seq < self.settings.checkpoint_entries:
+            return False  # nearly always; if another one moves these numbers now, the next entry comes by soon
         with self.lock:
             entries = self.replica.seq - self._checkpoint_seq
             if entries < self.settings.checkpoint_entries or self._tail_bytes * 2 < self._checkpoint_size:
