@@ -206,7 +206,7 @@ class Context:
 
     @property
     def is_staff(self) -> bool:
-        return self.live.is_staff(self.principal)
+        return self.live.is_staff(self.connection.principal)
 
     @property
     def seat(self) -> Seat:
@@ -216,15 +216,16 @@ class Context:
     @property
     def dedupe_key(self) -> str:
         """The client's key, or one of our own: the append may be repeated after a lost answer."""
-        user_id, mine = self.principal.user_id, self.client_message_id
+        user_id, mine = self.connection.principal.user_id, self.client_message_id
         # with its length, because a shop's user ids may hold colons as well as a client's keys
         return f"{len(user_id)}:{user_id}:{mine}" if mine else _keys.next()
 
     def note_fences(self) -> None:
         """Remember the fences that a permission check relies on, before it looks: the session's and the user's."""
-        self._fences = entry_fences(self.live, self.principal)
-        flight = self.connection.flight
-        if self.event.overlaps and flight and not flight.stale and flight.session_id == self.live.id:
+        connection, live = self.connection, self.live
+        self._fences = entry_fences(live, connection.principal)
+        flight = connection.flight
+        if self.event.overlaps and flight and not flight.stale and flight.session_id == live.id:
             self._fences = flight.fences
 
     def rely(self, *names: str) -> None:
@@ -263,13 +264,21 @@ class Context:
         :param unseat: a user whose places in the roster end with it.
         :raises StaleFence: see :meth:`publish`.
         """
-        appended = run_step("classwaves.append", self._append, drafts, unseat)
+        hub, live = self.hub, self.live
+        began = time.perf_counter()
+        try:
+            appended = run_step("classwaves.append", self._append, drafts, unseat)
+        finally:
+            seconds = time.perf_counter() - began
+            hub.tally.appends.observe(seconds)
+            if seconds > hub.settings.slow_handler:
+                note_append(seconds)
         self.repeated = appended.duplicate
         if not appended.duplicate:
-            self.hub.herald.appended(self.live.record, drafts, appended.seq, appended.epoch, appended.time)
-        self.live.heard(appended)
+            hub.herald.appended(live.record, drafts, appended.seq, appended.epoch, appended.time)
+        live.heard(appended)
         if self.event.exclusive:
-            self.live.reach(appended.seq)
+            live.reach(appended.seq)
         return stored(appended, drafts[-1].id_field)
 
     def first_answer(self) -> dict[str, Any] | None:
@@ -290,15 +299,6 @@ class Context:
         self.hub.store.publish(self.live.id, message)
 
     def _append(self, drafts: Sequence[Draft], unseat: str) -> Appended:
-        began = time.perf_counter()
-        try:
-            return self._append_in_turn(drafts, unseat)
-        finally:
-            seconds = time.perf_counter() - began
-            self.hub.tally.appends.observe(seconds)
-            note_append(seconds, self.hub.settings.slow_handler)
-
-    def _append_in_turn(self, drafts: Sequence[Draft], unseat: str) -> Appended:
         store, connection, flight = self.hub.store, self.connection, self.connection.flight
         together = self.event.overlaps and store.waits and self._flight is None
         if together and flight is not None and flight.fences is not self.fences:
@@ -328,7 +328,8 @@ class Context:
 
 def entry_fences(live: LiveSession, principal: Principal) -> dict[str, int]:
     """The fences behind everything a user does in a session: the session's and the user's."""
-    return {name: live.replica.fence(name) for name in ("session", f"user:{principal.user_id}")}
+    fence, user = live.replica.fence, f"user:{principal.user_id}"
+    return {"session": fence("session"), user: fence(user)}
 
 
 def stored(appended: Appended | Entry, id_field: str = "") -> dict[str, Any]:

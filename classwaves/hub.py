@@ -170,12 +170,13 @@ class Hub:
 
         :raises ClassWavesError: ``SESSION_NOT_FOUND``.
         """
-        canonical = normalize_code(code)
-        if canonical is None:
-            raise ClassWavesError("SESSION_NOT_FOUND")
-        session_id = self._codes.get(canonical) or self.store.session_id(canonical)
+        session_id = self._codes.get(code)  # nearly always: it is served here, and is as we have shown it
         if session_id is None:
-            raise ClassWavesError("SESSION_NOT_FOUND")
+            canonical = normalize_code(code)
+            if canonical is not None:
+                session_id = self._codes.get(canonical) or self.store.session_id(canonical)
+            if session_id is None:
+                raise ClassWavesError("SESSION_NOT_FOUND")
         about(session_id)
         return session_id
 

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from marshmallow import ValidationError
@@ -82,25 +82,25 @@ class Pipeline:
     def _handle(self, connection: Connection, name: Any, args: Sequence[Any]) -> dict[str, Any]:
         known = name if isinstance(name, str) and name in self.events else UNKNOWN
         with Trail(EVENT, known, connection.principal.user_id) as trail:
-            answer = self._answer(connection, name, args, trail)
+            outcome = "ok"
+            try:
+                with connection.lock:
+                    answer = {"ok": True, **(self._run(connection, name, args) or {})}
+            except ClassWavesError as error:
+                outcome = error.code
+                answer = self.refuse(connection, error, name)
+            except BaseException as error:  # the client gets an answer whatever a handler does
+                if not isinstance(error, Exception) and not is_timeout(error):
+                    raise
+                logger.exception("the event %s failed", trail.event)
+                # with what finds it in the log, for who reports it
+                failure = ClassWavesError("INTERNAL_ERROR", details={"traceId": trail.id})
+                outcome = failure.code
+                answer = self.refuse(connection, failure, name)
             seconds = trail.seconds
-            outcome = "ok" if answer["ok"] else answer["error"]["code"]
             self._hub.tally.event(known, outcome, seconds)
             note_end(trail, seconds, self._hub.settings.slow_handler)
         return answer
-
-    def _answer(self, connection: Connection, name: Any, args: Sequence[Any], trail: Trail) -> dict[str, Any]:
-        try:
-            with connection.lock:
-                return {"ok": True, **(self._run(connection, name, args) or {})}
-        except ClassWavesError as error:
-            return self.refuse(connection, error, name)
-        except BaseException as error:  # the client gets an answer whatever a handler does
-            if not isinstance(error, Exception) and not is_timeout(error):
-                raise
-            logger.exception("the event %s failed", trail.event)
-            # with what finds it in the log, for who reports it
-            return self.refuse(connection, ClassWavesError("INTERNAL_ERROR", details={"traceId": trail.id}), name)
 
     def refuse(self, connection: Connection, error: ClassWavesError, name: Any = None) -> dict[str, Any]:
         """Send ``error`` to the socket that caused it, and return the ack that says the same."""
@@ -153,8 +153,12 @@ class Pipeline:
             about(session_id)
             live = context._live = self._joined(connection, session_id)
             # students together cannot keep the staff out
-            self._limits.hit("session", live.id, "staff" if live.is_staff(connection.principal) else "students")
-            return self._attempt(context, data)
+            member = live.crowd.members.get(connection.sid)
+            self._limits.hit("session", live.id, "staff" if member and member.staff else "students")
+            if not event.exclusive:
+                return self._attempt(context, data)
+            with self._turn(live):
+                return self._attempt(context, data)
         except ClassWavesError as error:
             # who may not act any more is still told what came of a request that was carried out
             if context.client_message_id and not error.spec.retryable and (ack := self._first_answer(context, data)):
@@ -162,24 +166,23 @@ class Pipeline:
             raise
 
     def _attempt(self, context: Context, data: dict[str, Any]) -> dict[str, Any] | None:
-        given = context.client_message_id
-        with self._turn(context.live) if context.event.exclusive else nullcontext():
-            for attempt in range(EXCLUSIVE_TRIES if context.event.exclusive else TRIES):
-                # made of the state that this attempt relies on
-                context.client_message_id = given or context.event.own_key(context.live.replica, data)
-                context.note_fences()
-                check(context, data)
-                self._policy(context, data)
-                try:
-                    answer = run_step("classwaves.handler", context.event.handler, context, data)
-                    if context.event.audits:
-                        self._audit(context, data, answer or {})
-                    return answer
-                except StaleFence:
-                    self._hub.tally.conflicts += 1
-                    if attempt:  # several workers change the same: not all of them at the same moment
-                        time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
-                    context.live.catch_up()
+        given, event, live = context.client_message_id, context.event, context.live
+        for attempt in range(EXCLUSIVE_TRIES if event.exclusive else TRIES):
+            # made of the state that this attempt relies on
+            context.client_message_id = given or event.own_key(live.replica, data)
+            context.note_fences()
+            check(context, data)
+            self._policy(context, data)
+            try:
+                answer = run_step("classwaves.handler", event.handler, context, data)
+                if event.audits:
+                    self._audit(context, data, answer or {})
+                return answer
+            except StaleFence:
+                self._hub.tally.conflicts += 1
+                if attempt:  # several workers change the same: not all of them at the same moment
+                    time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads, guards nothing
+                live.catch_up()
         raise ClassWavesError("SERVICE_UNAVAILABLE", retry_after_ms=100)
 
     def _audit(self, context: Context, data: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -213,7 +216,7 @@ class Pipeline:
             ``NOT_IN_SESSION``.
         """
         live = connection.seats.get(session_id)
-        if live is not None and connection.sid in live.members:
+        if live is not None and connection.sid in live.crowd.members:
             return live
         self._check_guesser(connection, lambda: session_id)
         ended = self._hub.record(session_id).status == "ended"

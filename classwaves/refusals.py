@@ -58,7 +58,6 @@ def note_end(at_work: Trail, seconds: float, most: float) -> None:
         logger.debug("handled", extra=told)
 
 
-def note_append(seconds: float, most: float) -> None:
-    """The store has taken so many seconds for an append: say so if these are too many."""
-    if seconds > most:
-        logger.warning("the store took %d ms to append", seconds * 1000, extra={"duration_ms": round(seconds * 1000)})
+def note_append(seconds: float) -> None:
+    """The store has taken so many seconds for an append, which are too many."""
+    logger.warning("the store took %d ms to append", seconds * 1000, extra={"duration_ms": round(seconds * 1000)})

@@ -1,6 +1,7 @@
 """Imports go one way, and what a library is called by stays in its place. The layers here are the design's."""
 
 import ast
+import functools
 from pathlib import Path
 
 from tests.support.gunicorn_server import ROOT
@@ -259,6 +260,7 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 
 
+@functools.cache
 def imports(name: str) -> set[str]:
     """What a module imports, also inside functions: names of our modules with a full stop in front, and libraries.
 

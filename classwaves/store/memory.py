@@ -122,7 +122,7 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
             if first := session.dedupe.get(dedupe):
                 return replace(first, duplicate=True)
             self._check_fences(session, fences or {})
-            for body in [encode_draft(draft) for draft in drafts]:
+            for body in list(map(encode_draft, drafts)):  # all, before any is stored
                 appended = self._push(session, body)
             session.dedupe[dedupe] = appended
             while len(session.dedupe) > self._limits.dedupe_keys:
