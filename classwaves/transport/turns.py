@@ -62,11 +62,13 @@ class _Worker(gevent.Greenlet):  # type: ignore[type-arg]
             task, self._task = self._task, None
             if task is not None:
                 self._do(task)
+            # what one client's handlers keep in context variables is not for the next one's; and while this greenlet
+            # waits, a client that has gone, with all that it did not read, is not to be kept by its last task
+            task = None
+            getcurrent().gr_context = Context()
             if not self._turns.park(self):
                 return
             self._wait()
-            # what one client's handlers keep in context variables is not for the next one's
-            getcurrent().gr_context = Context()
 
     def _wait(self) -> None:
         while self._task is None:  # a switch that was meant for a task before is none of ours

@@ -18,7 +18,7 @@ def at_rest(workers: Mapping[int, Worker]) -> bool:
 
 NOBODY = frozenset(
     [
-        *("transports", "environs", "half packets", "connecting", "disconnecting", "callbacks"),
+        *("transports", "outboxes", "environs", "half packets", "connecting", "disconnecting", "callbacks"),
         *("connections", "by transport", "slots", "codes", "members", "statuses"),
         *(
             "ring",
