@@ -60,7 +60,7 @@ chaos: tools ## everything breaks while a class talks (three minutes); CHAOS_SEE
 fuzz: tools ## what nobody should send, over the socket and REST (two minutes); FUZZ_SECONDS=600 FUZZ_STORE=redis FUZZ_SEED=7 FUZZ_EXAMPLES=200
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20} $(PY) -m pytest -s tests/test_fuzz_socket.py tests/test_rest_fuzzed.py $(ARGS)
 
-soak: tools ## a thousand clients come, go and misbehave, and leave nothing behind (twenty minutes); SOAK_SECONDS=900 SOAK_CLIENTS=1000 SOAK_SEED=7
+soak: tools ## a thousand clients come, go and misbehave, and leave nothing behind (half an hour); SOAK_SECONDS=900 SOAK_CLIENTS=1000 SOAK_SEED=7
 	@SOAK_SECONDS=$${SOAK_SECONDS:-900} SOAK_CLIENTS=$${SOAK_CLIENTS:-1000} $(PY) -m pytest -s tests/test_soak.py $(ARGS)
 
 files: tools ## the memory that a large file takes: FILE_MEGABYTES=300

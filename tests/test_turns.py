@@ -15,7 +15,8 @@ class Backlog:
 
 
 def test_a_greenlet_that_waits_for_work_keeps_nothing_of_the_last_client() -> None:
-    turns, backlog, seen = Turns(), Backlog(), []
+    turns, backlog = Turns(), Backlog()
+    seen: list[object] = []
 
     def task(of: Backlog = backlog) -> None:
         WHO.set(of)
