@@ -198,6 +198,12 @@ class RateLimits:
                 wait = max(wait, (max(left, 0) + 1) / 1000)
         return wait
 
+    def forget(self) -> None:
+        """Begin anew with all that this process counts, for the next test; what Redis counts stays."""
+        for windows in (*self._windows.values(), *self._events.values()):
+            windows.forget()
+        self._refused.clear()
+
     def close(self) -> None:
         """Let go of the connections to Redis."""
         if self._redis is not None:

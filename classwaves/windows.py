@@ -62,6 +62,10 @@ class Windows:
         windows = zip(self._rules, self._open.get(key, ()), strict=False)
         return max([0.0, *(window[0] - now for (amount, _), window in windows if window[1] >= amount)])
 
+    def forget(self) -> None:
+        """Begin anew, as if nobody had tried anything."""
+        self._open.clear()
+
     def _begin(self, key: Hashable, now: float) -> list[list[float]]:
         if len(self._open) >= self._sweep_at or now >= self._sweep_after:
             self.sweep()

@@ -194,6 +194,14 @@ def test_a_whole_class_meets_no_limits_of_rate(classroom: OpenRoom) -> None:
         assert len(room.teacher.received) == 41
 
 
+def test_tests_that_follow_each_other_on_one_application_share_no_rates(app: Flask) -> None:
+    for _ in range(15):  # a single-file application is made once for all tests
+        with Room(MemoryStage(app), students=1) as room:
+            for _ in range(4):
+                room.student(0).send("boardStroke", {"points": [1]})
+                room.student(0).assert_acked()
+
+
 def test_a_namespace_of_its_own() -> None:
     other = make_app(CLASSWAVES_NAMESPACE="/classroom")
     with Room(MemoryStage(other), students=1) as room:

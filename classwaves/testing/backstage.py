@@ -31,6 +31,9 @@ class Backstage(Protocol):
     def step(self, code: str, name: str) -> None:
         """Take a step in a session's life: ``start``, ``pause``, ``resume``, ``end``."""
 
+    def forget_rates(self) -> None:
+        """Count events and logins anew: the people of one test have done nothing in the test before it."""
+
     def namespace(self) -> str:
         """The Socket.IO namespace of the classroom."""
 
@@ -80,6 +83,9 @@ class Local:
             session_id = hub.find(code)
             owner = hub.record(session_id).owner_id
             lifecycle.step(hub, session_id, name, lifecycle.system(owner))
+
+    def forget_rates(self) -> None:
+        self.state.limits.forget()
 
     def namespace(self) -> str:
         return self.state.settings.namespace

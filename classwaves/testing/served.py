@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The environment's variables; names of ours (``CLASSWAVES_``) would be taken for settings.
 APP, KEY = "CW_TESTED_APP", "CW_TESTED_KEY"
 PATH = "/classwaves-testing/"
-METHODS = ("login", "guest", "create", "step", "namespace", "in_session", "positional")
+METHODS = ("login", "guest", "create", "step", "forget_rates", "namespace", "in_session", "positional")
 
 
 def make_app() -> Flask:

@@ -135,6 +135,9 @@ class Remote:
     def step(self, code: str, name: str) -> None:
         self._server.do("step", code, name)
 
+    def forget_rates(self) -> None:
+        self._server.do("forget_rates")
+
     def namespace(self) -> str:
         name: str = self._known("namespace")
         return name
@@ -162,6 +165,7 @@ class ServerStage:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.backstage: Backstage = Remote(server)
+        self.backstage.forget_rates()
 
     @property
     def clock(self) -> RoomClock:

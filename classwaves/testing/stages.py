@@ -75,6 +75,7 @@ class MemoryStage:
                 "the fixture classroom needs a store in memory: make the app of your tests without REDIS_URL, "
                 "or mark the test with @pytest.mark.classwaves_server"
             )
+        local.forget_rates()
         self._clock = RoomClock(state.hub.clock, state.hub.scheduler)
         state.hub.scheduler.after(0, lambda: None)  # it may have rested since another test
 
