@@ -166,8 +166,8 @@ def _route(
         if status in after.get("responses", {}):
             there = resolved(new, after["responses"][status]).get("content", {})
             _contents(resolved(old, answer).get("content", {}), there, told, False, found)
-        elif status.startswith("2"):
-            found.note(True, told, "is no answer any more")
+        else:
+            found.note(status.startswith("2"), told, "is no answer any more")
     for status in [status for status in after.get("responses", {}) if status not in before.get("responses", {})]:
         found.note(False, f"{where} {status}", "is another answer")
 

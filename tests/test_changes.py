@@ -248,6 +248,11 @@ ROUTES: list[tuple[str, Edit, bool]] = [
         lambda d: d["paths"][SESSIONS]["post"]["responses"].pop("201"),
         BREAKS,
     ),
+    (
+        f"GET {SESSIONS} 401: is no answer any more",
+        lambda d: d["paths"][SESSIONS]["get"]["responses"].pop("401"),
+        ADDS,
+    ),
     ("GET /new: is new", lambda d: d["paths"].update({"/new": {"get": {"responses": {}}}}), ADDS),
     (
         f"POST {SESSIONS}/{{code}}/join: asks for another token, or for none",
