@@ -18,7 +18,7 @@ import pytest
 
 from classwaves.windows import FEW
 from tests.soak.fleet import WORKERS, School, Worker
-from tests.soak.verdict import at_rest, forgotten, growth, kept, more, more_lasting, table
+from tests.soak.verdict import at_rest, forgotten, growth, kept, more, more_lasting, table, used
 from tests.support.prometheus import Scrape, scrape
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -36,12 +36,14 @@ SCRAPED = 5.0 if LONG else 0.5
 """Seconds between two scrapes."""
 SETTLED = 30 * PAUSE
 """Seconds until everything has ended that ends by itself."""
-GROWTH = 0.1 if LONG else 0.5
-"""What memory may grow by: the short one has not filled what it allocates.
+GROWTH = 0.3 if LONG else 0.5
+"""What the memory of a worker may grow by: nearly all of it is that pages are less well filled after a peak.
 
-In rounds of the same load memory grew by less and less; what is left in the long one is how
-well the allocator's pages are filled, which differs by some percent. Objects are counted exactly: see :data:`KEPT`.
+In rounds of the same load it grew by 13%, 1%, 2% and 0%, and objects by less than 0.5% after the first. So a leak is
+found by what is in use: :data:`KEPT`, and :data:`USED`.
 """
+USED = 0.1 if LONG else 0.5
+"""What may be in use more than before of the C library's memory: SQLite's pages and dictionaries do not shrink."""
 KEPT = 10
 """How many of Python's small objects more a worker may hold for each visit of the long one; a short one has few."""
 SERIES = 2000
@@ -77,6 +79,7 @@ def test_a_school_leaves_nothing_behind(school: School, capsys: pytest.CaptureFi
     assert not LONG or only_lasting(school)
     assert keys.items["cw:workers"] == WORKERS, "leases"
     assert growth(before, after) < GROWTH
+    assert used(before, after) < USED
     assert not LONG or kept(before, after) < KEPT * soak.seen["visits"]
     assert max(one.limits["most"] for one in after.values()) <= 2 * FEW
     assert max(one.value("connections") for one in soak.scrapes) > CLIENTS / 4

@@ -59,6 +59,11 @@ def growth(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> float:
     return max(after[pid].proportional / old.proportional for pid, old in before.items()) - 1
 
 
+def used(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> float:
+    """The same of what is in use of the C library's memory, however its pages are filled."""
+    return max(after[pid].allocated / old.allocated for pid, old in before.items()) - 1
+
+
 def kept(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> int:
     """How many small objects more there are at the worker that has most more."""
     return max(after[pid].blocks - old.blocks for pid, old in before.items())
