@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from opentelemetry import context, trace
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -120,6 +121,8 @@ def _provider(environ: Mapping[str, str]) -> TracerProvider:
     resource = Resource.create()
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "classwaves"}))
+    if SERVICE_INSTANCE_ID not in resource.attributes:  # older SDKs do not tell processes apart
+        resource = resource.merge(Resource({SERVICE_INSTANCE_ID: str(uuid.uuid4())}))
     provider = TracerProvider(resource=resource)
     for name in environ.get("OTEL_TRACES_EXPORTER", "otlp").split(","):
         if (name := name.strip()) not in ("", "none"):

@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
-from marshmallow import Schema, fields
+from marshmallow import RAISE, Schema, fields
 
 from classwaves import FEATURES, ClassWaves, Context, EventSchema, Feature
 from classwaves.asyncapi import described
@@ -108,6 +108,9 @@ def test_clients_take_fields_that_they_do_not_know_and_the_server_does_not() -> 
         points = fields.List(fields.Integer(), required=True)
 
     class Both(Schema):
+        class Meta:
+            unknown = RAISE
+
         note = fields.String(required=True)
 
     class Draw(EventSchema):
