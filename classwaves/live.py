@@ -304,8 +304,8 @@ class LiveSession(Delivery):
         at = self.replica.seq
         page = self.store.read(self.id, max(at - 1, 0), PAGE + 1)
         if self._is_lost(at, page):
-            logger.error("the store has lost acknowledged events of a session", extra=self._named)
             self.begin_anew()
+            logger.error("the store has lost acknowledged events of a session", extra=self._named)
             return True
         entries = [entry for entry in page if entry.seq > at]
         if entries and (entries[0].seq != at + 1 or entries[-1].epoch != self.replica.epoch):
@@ -383,10 +383,12 @@ class LiveSession(Delivery):
     def _turn_out_all(self, error: ClassWavesError) -> None:
         """The store has lost the session itself: nobody is left waiting in it."""
         with self.lock:
-            if not self._is_gone:
-                self._is_gone = True
+            if not self._is_gone and self.replica.record and self.replica.record.status == "ended":
+                logger.info("the data of an ended session has expired", extra=self._named)  # as it is meant to
+            elif not self._is_gone:
                 self.store.tally.lost_sessions += 1
                 logger.error("the store has lost a session that is served here", extra=self._named)
+            self._is_gone = True
             for sid in list(self.members):
                 self.crowd.remove(sid)
                 self.crowd.tell([sid], "error", error.to_dict())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classwaves.models import SessionRecord
+from classwaves.models import Draft, SessionRecord
 from classwaves.store.base import Limits
 from classwaves.store.redis import RedisStore
 from tests.support.hubs import Worker
@@ -152,3 +152,21 @@ def test_a_trimmed_log_survives_a_loss(
     assert [one["userId"] for one in told["participants"]] == ["ann"]
     worker.say(worker.connections[0], session, "goes on")
     eventually(lambda: worker.sockets.said("ann")[-1] == "goes on", what="the message")
+
+
+def test_the_end_of_an_ended_sessions_data_is_no_loss(
+    redis_server: RedisServer, direct: RedisStore, pair: list[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = pair[0]
+    session = new_session(direct)
+    worker.joined(session, "ann")
+    ended = session.with_changes(status="ended")
+    direct.append(session.id, [Draft("sessionStatusChanged", {"status": "ended"})], dedupe="end", record=ended)
+    live = worker.hub.live_sessions()[0]
+    eventually(lambda: live.record.status == "ended", what="the end")
+    direct.expire(ended, 0.05)
+    eventually(lambda: direct.record(session.id) is None, what="the end of the data")
+    reconnect(redis_server)
+    worker.sockets.gets("ann", "sessionLeft", 1)
+    assert worker.hub.tally.lost_sessions == 0
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
