@@ -68,8 +68,10 @@ class Outbox:
             self.close()
             self._on_full()
             return
-        if not frames and self._watcher is None:
-            _note(self)
+        if not frames and self._watcher is None:  # what _note() does, without a call for each recipient
+            if not _dirty:
+                get_hub().loop.run_callback(flush_all)
+            _dirty.append(self)
         self._frames.append(frame)
         self._size += len(frame)
 
