@@ -256,8 +256,7 @@ class LiveSession(Delivery):
 
     def _advance(self, entry: Entry) -> None:
         draft = entry.draft
-        with Trail(DELIVER, draft.event, session_id=self.id, parent=draft.trace) as trail:
-            trail.user_id = draft.author
+        with Trail(DELIVER, draft.event, draft.author, self.id, draft.trace):
             self.replica.apply(entry)
             self._newest = entry
             self._ring.add(entry)
