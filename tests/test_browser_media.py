@@ -331,3 +331,5 @@ def test_a_call_through_a_relay(redis_process: RedisServer, window: OpenWindow) 
             for one in both:
                 sees_the_other(one)
                 assert one.page.evaluate(WAYS) == ["relay"]
+            for one in both:
+                one.close()  # before the server ends, to which they would want to go back
