@@ -85,7 +85,8 @@ def test_a_school_leaves_nothing_behind(school: School, capsys: pytest.CaptureFi
     assert not LONG or kept(before, after) < CACHES + KEPT * soak.seen["visits"]
     assert max(one.limits["most"] for one in after.values()) <= 2 * FEW
     assert max(one.value("connections") for one in soak.scrapes) > CLIENTS / 4
-    assert scrape(school.url).value("connections") == 0
+    # the other worker's numbers are as old as its last second, or older where its process was kept waiting
+    eventually(lambda: scrape(school.url).value("connections") == 0, what="no connections in the metrics")
     assert max(one.series for one in soak.scrapes) < SERIES
 
 
