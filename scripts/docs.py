@@ -1,9 +1,13 @@
-"""Write the pages of docs/ that are made from the code; ``python scripts/docs.py --check`` tells if they drifted."""
+"""Write what is made from the code: pages of docs/, and the types of the JavaScript client.
+
+``python scripts/docs.py --check`` tells if they drifted.
+"""
 
 import dataclasses
 import sys
 from pathlib import Path
 
+from classwaves.asyncapi import described
 from classwaves.audit import ACTS
 from classwaves.errors import ERROR_CODES
 from classwaves.events import Event
@@ -12,6 +16,7 @@ from classwaves.metrics import METRICS
 from classwaves.rates import RateSettings
 from classwaves.rules import RULES
 from classwaves.settings import Settings
+from classwaves.typescript import typescript
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Made by scripts/docs.py from the code; change it there. -->\n"
@@ -105,6 +110,10 @@ def audit() -> str:
     )
 
 
+def contract_types() -> str:
+    return typescript(described(FEATURES))
+
+
 def _with_tables(page: str, tables: dict[str, str]) -> str:
     """The page as it is, with its tables made anew."""
     text = (DOCS / page).read_text()
@@ -156,6 +165,7 @@ PAGES = {
     "events.md": events,
     "metrics.md": metrics,
     "audit.md": audit,
+    "../clients/js/contract.d.ts": contract_types,
 }
 
 
@@ -163,7 +173,8 @@ def main() -> int:
     stale = [name for name, make in PAGES.items() if not _is(DOCS / name, make())]
     if "--check" in sys.argv[1:]:
         for name in stale:
-            print(f"docs/{name} is not what the code says: run python scripts/docs.py")
+            path = (DOCS / name).resolve().relative_to(DOCS.parent)
+            print(f"{path} is not what the code says: run python scripts/docs.py")
         return 1 if stale else 0
     for name, make in PAGES.items():
         (DOCS / name).write_text(make())
