@@ -1,4 +1,7 @@
-"""Demo mode: a page at ``/`` and a session to try it with. The demo users are in ``auth.accounts``."""
+"""Demo mode: a page at ``/``, the classroom at ``/classroom/``, and a session to try them with.
+
+The demo users are in ``auth.accounts``.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,11 @@ DEMO_TITLE = "Demo lesson"
 _ROOT = Path(__file__).resolve().parent.parent
 _PAGE = _ROOT / "examples" / "websocket-client.html"
 _CLIENT = _ROOT / "node_modules" / "socket.io-client" / "dist"
+_CLASSROOM = _ROOT / "examples" / "classroom"
+_CLASSROOM_CLIENT = _ROOT / "clients" / "js" / "classwaves.js"
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_CDN = "https://cdn.socket.io"
+"""Where the pages look for their Socket.IO client if it is not here."""
 
 
 def register(app: Flask) -> None:
@@ -33,13 +41,30 @@ def register(app: Flask) -> None:
     def page() -> Response:
         if not _PAGE.exists():
             return abort(404)
-        # the CDN is where its Socket.IO client is looked for if it is not here; and one may talk to another server
-        policy = page_policy(_PAGE.read_text(), scripts="https://cdn.socket.io", connects="*")
+        policy = page_policy(_PAGE.read_text(), scripts=_CDN, connects="*")  # one may talk to another server
         return guard_page(send_file(_PAGE), policy)
 
     @app.get("/<any('socket.io.min.js', 'socket.io.min.js.map'):name>")
     def client(name: str) -> Response:
         return guard_page(send_file(_CLIENT / name), page_policy("")) if (_CLIENT / name).exists() else abort(404)
+
+    @app.get("/classroom/", defaults={"name": "index.html"})
+    @app.get("/classroom/<path:name>")
+    def classroom(name: str) -> Response:
+        path = classroom_file(name)
+        return guard_page(send_file(path, _TYPES[path.suffix]), page_policy("", scripts=_CDN)) if path else abort(404)
+
+
+def classroom_file(name: str) -> Path | None:
+    """The file of the classroom pages with this name; ``None`` for everything else.
+
+    A name is looked up among those of the folder and is never made into a path, so it leads nowhere else.
+    """
+    there = {path.relative_to(_CLASSROOM).as_posix(): path for path in _CLASSROOM.rglob("*") if path.suffix in _TYPES}
+    there |= {page: there[f"{page}.html"] for page in ("teacher", "student") if f"{page}.html" in there}
+    if _CLASSROOM_CLIENT.exists():
+        there[_CLASSROOM_CLIENT.name] = _CLASSROOM_CLIENT
+    return there.get(name)
 
 
 def ensure_session(hub: Hub) -> None:
