@@ -1,0 +1,76 @@
+"""The code of docs/quickstart.md, run as the page says: each block is a file, named by its first line."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gunicorn_server import ROOT, Gunicorn
+
+FILES = dict(
+    re.findall(r"```(?:python|js)\n(?:#|//) (\S+)\n(.*?)```", (ROOT / "docs" / "quickstart.md").read_text(), re.DOTALL)
+)
+WAIT = 60
+
+
+class Shop(Gunicorn):
+    """The page's own application, served as the page says."""
+
+    def command(self) -> list[str]:
+        worker = ["-k", "classwaves.transport.worker.Worker", "--bind", f"127.0.0.1:{self.port}"]
+        return [sys.executable, "-m", "gunicorn", *worker, "shop:create_app()"]
+
+    def working_directory(self) -> Path:
+        return self.directory
+
+    def environ(self) -> dict[str, str]:
+        return super().environ() | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(self.directory)])}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Return a folder with the page's files, and with npm's packages."""
+    for name, code in FILES.items():
+        (tmp_path / name).write_text(code)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    return tmp_path
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with Gunicorn() as server:
+        yield server.url
+
+
+@pytest.fixture
+def shop(files: Path) -> Iterator[str]:
+    with Shop(directory=files) as server:
+        yield server.url
+
+
+def run(files: Path, server: str, *command: str) -> str:
+    """Run a program of the page, and return what it has printed."""
+    done = subprocess.run(
+        command, cwd=files, env=os.environ | {"SERVER": server}, capture_output=True, text=True, timeout=WAIT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_first_clients(files: Path, server: str) -> None:
+    printed = run(files, server, "node", "first.mjs")
+    assert "Demo lesson [ 'Demo Student' ]" in printed
+    assert re.search(r"\d+ Demo Student Hello from Node", printed)
+    assert "stored as number" in printed
+    printed = run(files, server, sys.executable, "first.py")
+    assert "joined at number" in printed
+    assert "stored as number" in printed
+
+
+def test_the_own_event(files: Path, shop: str) -> None:
+    printed = run(files, shop, "node", "board.mjs")
+    assert printed == "the teacher sees [ 1, 2, 3, 4 ]\nand a wrong one is answered INVALID_PAYLOAD\n"
