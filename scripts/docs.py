@@ -6,15 +6,17 @@
 import dataclasses
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from classwaves.asyncapi import described
 from classwaves.audit import ACTS
-from classwaves.errors import ERROR_CODES
+from classwaves.errors import ERROR_CODES, ClassWavesError
 from classwaves.events import Event
 from classwaves.features import FEATURES
 from classwaves.metrics import METRICS
 from classwaves.rates import RateSettings
-from classwaves.rules import RULES
+from classwaves.rules import CONNECTED, RULES, check
 from classwaves.settings import Settings
 from classwaves.typescript import typescript
 
@@ -103,6 +105,55 @@ def events() -> str:
     return _with_tables("events.md", {"client events": _client_events(), "rules": _rules()})
 
 
+def permissions() -> str:
+    """The matrix: what the check before each handler says to somebody in some state of a session."""
+    columns: dict[str, dict[str, Any]] = {
+        "staff": {"staff": True},
+        "student": {},
+        "muted": {"muted": True},
+        "in `focus`": {"mode": "focus"},
+        "in `quiz`": {"mode": "quiz"},
+        "captions": {"captions": True},
+    }
+    head = f"| event | {' | '.join(columns)} | not `active` | `ended` |\n|{'---|' * (len(columns) + 3)}\n"
+    rows = []
+    for event in (event for feature in FEATURES for event in feature.events if event.allow != CONNECTED):
+        cells = [_verdict(event, **who) for who in columns.values()]
+        able = next(who for who, cell in zip(columns.values(), cells, strict=True) if cell == "yes")
+        later = [_verdict(event, status=status, **able) for status in ("paused", "ended")]
+        rows.append(f"| `{event.name}` | {' | '.join([*cells, *later])} |\n")
+    anybody = [f"`{event.name}`" for feature in FEATURES for event in feature.events if event.allow == CONNECTED]
+    tables = {"matrix": head + "".join(rows), "anybody": f"{', '.join(sorted(anybody))}\n"}
+    return _with_tables("permissions.md", tables)
+
+
+def _verdict(
+    event: Event,
+    *,
+    staff: bool = False,
+    muted: bool = False,
+    captions: bool = False,
+    mode: str = "open",
+    status: str = "active",
+) -> str:
+    """What is answered: yes, or the reason of the refusal, or its code."""
+    context: Any = SimpleNamespace(
+        event=event,
+        is_staff=staff,
+        principal=SimpleNamespace(user_id="ada", is_transcriber=captions, role="student"),
+        live=SimpleNamespace(
+            record=SimpleNamespace(status=status, owner_id="grace"),
+            replica=SimpleNamespace(removed=(), muted={"ada"} if muted else (), mode=mode),
+        ),
+    )
+    try:
+        check(context, {})
+    except ClassWavesError as error:
+        reason = (error.details or {}).get("reason")
+        return reason or ("no" if error.code == "FORBIDDEN" else f"`{error.code}`")
+    return "yes"
+
+
 def audit() -> str:
     head = "| `what` | means |\n|---|---|\n"
     return _with_tables(
@@ -164,6 +215,7 @@ PAGES = {
     "errors.md": errors,
     "events.md": events,
     "metrics.md": metrics,
+    "permissions.md": permissions,
     "audit.md": audit,
     "../clients/js/contract.d.ts": contract_types,
 }

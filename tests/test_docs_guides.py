@@ -9,6 +9,7 @@ from flask import Flask
 
 from tests.support.apps import API, bearer, new_session, state_of
 from tests.support.gunicorn_server import ROOT, TEST_KEYS
+from tests.test_permission_matrix import DECIDED
 
 Names = dict[str, Any]
 
@@ -65,3 +66,8 @@ def test_the_socketio_object_of_the_page(embedding: Names) -> None:
     assert client.get_received("/shop")[0]["args"] == [{"what": "tea", "price": 3}]
     client.disconnect("/shop")
     state_of(app).close()
+
+
+def test_the_permissions_that_handlers_decide_about_are_told() -> None:
+    page = (ROOT / "docs" / "permissions.md").read_text().split("<!-- end of anybody -->")[1].split("## ")[0]
+    assert [name for name, _ in DECIDED if f"`{name}`" not in page] == []
