@@ -1,7 +1,8 @@
-"""The code of docs/quickstart.md, run as the page says: each block is a file, named by its first line."""
+"""The programs of docs/quickstart.md, docs/presence.md and docs/recovery.md: each block is a file, named by its first line."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,13 @@ import pytest
 
 from tests.support.gunicorn_server import ROOT, Gunicorn
 
-FILES = dict(
-    re.findall(r"```(?:python|js)\n(?:#|//) (\S+)\n(.*?)```", (ROOT / "docs" / "quickstart.md").read_text(), re.DOTALL)
-)
+FILES = {
+    name: code
+    for page in ("quickstart", "presence", "recovery")
+    for name, code in re.findall(
+        r"```(?:python|js)\n(?:#|//) (\S+)\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL
+    )
+}
 WAIT = 60
 
 
@@ -40,7 +45,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with Gunicorn() as server:
         yield server.url
@@ -52,7 +57,7 @@ def shop(files: Path) -> Iterator[str]:
         yield server.url
 
 
-def run(files: Path, server: str, *command: str) -> str:
+def run(files: Path, server: str, *command: str | Path) -> str:
     """Run a program of the page, and return what it has printed."""
     done = subprocess.run(
         command, cwd=files, env=os.environ | {"SERVER": server}, capture_output=True, text=True, timeout=WAIT
@@ -69,6 +74,11 @@ def test_the_first_clients(files: Path, server: str) -> None:
     printed = run(files, server, sys.executable, "first.py")
     assert "joined at number" in printed
     assert "stored as number" in printed
+
+
+def test_coming_back(files: Path, server: str) -> None:
+    shutil.copy(ROOT / "tests" / "node" / "guides.mjs", files)
+    assert run(files, server, "node", "guides.mjs") == "recovery\npresence\n"
 
 
 def test_the_own_event(files: Path, shop: str) -> None:
