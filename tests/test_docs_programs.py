@@ -1,4 +1,4 @@
-"""The programs of docs/quickstart.md, docs/presence.md and docs/recovery.md: each block is a file, named by its first line."""
+"""The programs of docs/quickstart.md, presence.md and recovery.md: each block is a file, named by its first line."""
 
 import os
 import re
