@@ -1,13 +1,13 @@
 """The Python of the guides in docs/, each page run from the top to the bottom, and what it made used."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.support.apps import API, bearer, new_session, state_of
+from tests.support.apps import API, bearer, new_session, sign_in, state_of
 from tests.support.gunicorn_server import ROOT, TEST_KEYS
 from tests.test_permission_matrix import DECIDED
 
@@ -71,3 +71,68 @@ def test_the_socketio_object_of_the_page(embedding: Names) -> None:
 def test_the_permissions_that_handlers_decide_about_are_told() -> None:
     page = (ROOT / "docs" / "permissions.md").read_text().split("<!-- end of anybody -->")[1].split("## ")[0]
     assert [name for name, _ in DECIDED if f"`{name}`" not in page] == []
+
+
+@pytest.fixture
+def migrated() -> Iterator[Callable[[str], Flask]]:
+    """Return what runs one of the page's programs, and returns its application."""
+    page = (ROOT / "docs" / "migrating-flask-socketio.md").read_text()
+    programs = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", page, re.DOTALL))
+    apps: list[Flask] = []
+
+    def make(name: str) -> Flask:
+        names: Names = {"__name__": name}
+        exec(programs[name], names)
+        apps.append(names["app"])
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        if "classwaves" in app.extensions:
+            state_of(app).close()
+
+
+def names_of(client: Any, namespace: str = "/") -> list[str]:
+    return [one["name"] for one in client.get_received(namespace)]
+
+
+def entered(app: Flask, namespace: str) -> tuple[Any, str]:
+    """Return a teacher's client in a new session, and its code."""
+    pair = sign_in(app, "Grace", "teacher")
+    code = new_session(app.test_client(), bearer(pair.access))
+    client = state_of(app).socketio.test_client(app, namespace=namespace, auth={"token": pair.access})
+    assert client.emit("joinSession", code, namespace=namespace, callback=True)["ok"]
+    client.get_received(namespace)
+    return client, code
+
+
+def test_the_program_before(migrated: Callable[[str], Flask]) -> None:
+    app = migrated("before")
+    client = app.extensions["socketio"].test_client(app, auth={"name": "Ada"})
+    client.emit("join", {"room": "art"})
+    assert client.emit("draw", {"room": "art", "points": [1, 2]}, callback=True) == {"ok": True}
+    client.emit("chat", {"room": "art", "text": "Hi"})
+    assert names_of(client) == ["joined", "drawn", "chat"]
+    client.disconnect()
+
+
+def test_the_program_after(migrated: Callable[[str], Flask]) -> None:
+    client, code = entered(migrated("after"), "/")
+    assert client.emit("boardStroke", {"sessionCode": code, "points": [1, 2]}, callback=True)["seq"]
+    client.emit("sendMessage", {"sessionCode": code, "message": "Hi"})
+    assert names_of(client) == ["boardStroked", "messageReceived"]
+    client.disconnect()
+
+
+def test_both_at_once(migrated: Callable[[str], Flask]) -> None:
+    app = migrated("during")
+    new, code = entered(app, "/classroom")
+    old = state_of(app).socketio.test_client(app)
+    old.emit("join", {"room": code})
+    assert old.emit("draw", {"room": code, "points": [1, 2]}, callback=True) == {"ok": True}
+    stroke = {"sessionCode": code, "points": [3, 4]}
+    assert new.emit("boardStroke", stroke, namespace="/classroom", callback=True)["ok"]
+    assert names_of(old) == ["drawn", "drawn"]
+    assert names_of(new, "/classroom") == ["boardStroked", "boardStroked"]
+    new.disconnect("/classroom")
+    old.disconnect()
