@@ -1,9 +1,11 @@
 """The Python of the guides in docs/, each page run from the top to the bottom, and what it made used."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jwt
 import pytest
 from flask import Flask
 
@@ -38,6 +40,10 @@ def test_the_factory_of_the_page(embedding: Names) -> None:
     assert pair["user"] == {"userId": "7", "displayName": "Ada", "role": "teacher"}
     assert new_session(client, bearer(pair["accessToken"]))
     assert client.get(f"{API}/auth/me", headers=bearer(embedding["tokens"]["accessToken"])).status_code == 200
+    with embedding["monday"].app_context():
+        embedding["classwaves"].block("7")
+    answer = client.post("/shop/classroom-login")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (401, "INVALID_CREDENTIALS")
     other = embedding["tuesday"].test_client()
     assert other.get(f"{API}/auth/me", headers=bearer(pair["accessToken"])).status_code == 401
 
@@ -136,3 +142,22 @@ def test_both_at_once(migrated: Callable[[str], Flask]) -> None:
     assert names_of(new, "/classroom") == ["boardStroked", "boardStroked"]
     new.disconnect("/classroom")
     old.disconnect()
+
+
+def test_tokens_of_another_server_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "the-key-of-the-other-server-0123456789"
+    monkeypatch.setenv("OLD_JWT_SECRET", key)
+    app = run("migrating-node.md")["create_app"](TEST_KEYS)
+    client, end = app.test_client(), int(time.time()) + 60
+
+    def exchange(key: str = key, **claims: Any) -> Any:
+        return client.post("/exchange", json={"token": jwt.encode(claims, key)})
+
+    pair = exchange(sub="7", name="Ada", role="teacher", exp=end).get_json()
+    assert pair["user"] == {"userId": "7", "displayName": "Ada", "role": "teacher"}
+    assert new_session(client, bearer(pair["accessToken"]))
+    assert exchange(sub="8", role="admin", exp=end).get_json()["user"]["role"] == "student"
+    for refused in (exchange(sub="7"), exchange(sub="7", exp=1), exchange("x" * 40, sub="7", exp=end)):
+        assert (refused.status_code, refused.get_json()["error"]["code"]) == (401, "INVALID_TOKEN")
+    assert client.post("/exchange", json={}).status_code == 401
+    state_of(app).close()
