@@ -234,8 +234,24 @@ def test_gunicorns_settings_are_read_and_not_run(tmp_path: Path) -> None:
     assert "gunicorn its worker is ours" in told(gunicorn(tmp_path), "ok")
 
 
+FEW = {**KEYS, "CLASSWAVES_MAX_CONNECTIONS": 100}
+
+
 def test_our_own_configuration_of_gunicorn_is_fine() -> None:
-    assert told(gunicorn(ROOT, Settings.load({**KEYS, "CLASSWAVES_MAX_CONNECTIONS": 100}, {})), "warning") == ""
+    findings = gunicorn(ROOT, Settings.load(FEW, {}))
+    assert told(findings, "warning") == ""
+    assert "gunicorn its worker is ours" in told(findings, "ok")
+
+
+def test_our_configuration_is_known_where_it_is_taken_from_the_package(tmp_path: Path) -> None:
+    settings = Settings.load(FEW, {})
+    (tmp_path / "Procfile").write_text("web: gunicorn --config python:classwaves.gunicorn_conf shop:app\n")
+    assert told(gunicorn(tmp_path, settings), "warning") == ""
+    (tmp_path / "Procfile").unlink()
+    (tmp_path / "gunicorn.conf.py").write_text("from classwaves.gunicorn_conf import *\ngraceful_timeout = 2\n")
+    findings = gunicorn(tmp_path, settings)
+    assert "gunicorn its worker is ours" in told(findings, "ok")
+    assert "graceful_timeout is 2 s" in told(findings, "warning")
 
 
 def test_more_connections_than_open_files_are_told(tmp_path: Path) -> None:

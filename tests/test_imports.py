@@ -101,6 +101,7 @@ LAYERS = [
     "users",
     "extension",
     "demo preflight",
+    "gunicorn_conf",
     "cli.findings cli.group cli.sight cli.tables cli.wire",
     "cli.accounts cli.archive cli.check_redis cli.check_server cli.check_settings cli.drain",
     "cli.bench cli.check_places cli.contract cli.fleet cli.personal cli.registry cli.replay cli.tail cli.tokens",

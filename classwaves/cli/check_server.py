@@ -1,6 +1,7 @@
 """What can be said of how the server is started: gunicorn's settings, read and not run, and what this machine allows.
 
-Imports settings and the findings. ``gunicorn.conf.py`` is a program; only the plain values that it assigns are known.
+Imports settings and the findings. ``gunicorn.conf.py`` is a program; only the plain values that it assigns are known,
+and those of ours that it takes over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ..settings import Settings
 from .findings import Finding, error, ok, warning
 
 WORKER = "classwaves.transport.worker.Worker"
+#: Our settings of gunicorn, which a file takes over by importing all of them, and where they are.
+OURS, OUR_FILE = "classwaves.gunicorn_conf", Path(__file__).parent.parent / "gunicorn_conf.py"
 #: Options of gunicorn's command line that matter here, by all their names.
 OPTIONS = {
     "-k": "worker_class",
@@ -70,7 +73,8 @@ def gunicorn_options(environ: Mapping[str, str], folder: Path) -> dict[str, Any]
     lines = procfile.read_text().splitlines() if procfile.exists() else []
     web = next((line.partition(":")[2] for line in lines if line.startswith("web:")), "")
     told = {**command_line(environ.get("GUNICORN_CMD_ARGS", "")), **command_line(web)}
-    file = folder / str(told.pop("config", "gunicorn.conf.py")).removeprefix("file:")
+    named = str(told.pop("config", "gunicorn.conf.py"))
+    file = OUR_FILE if named == f"python:{OURS}" else folder / named.removeprefix("file:")
     return {**(_assigned(file) if file.exists() else {}), **told}
 
 
@@ -99,6 +103,8 @@ def _assigned(file: Path) -> dict[str, Any]:
     except (SyntaxError, ValueError):
         return found  # gunicorn says so itself
     for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == OURS and node.names[0].name == "*":
+            found |= _assigned(OUR_FILE)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
     return found
