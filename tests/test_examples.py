@@ -10,16 +10,15 @@ import pytest
 
 from tests.support.clients import RawClient
 from tests.support.engine_io import Opener
-from tests.support.gunicorn_server import ROOT
+from tests.support.examples import EXAMPLES, commands, environ
 from tests.support.pair import Pair
 from tests.support.pair import redis as redis
-from tests.support.processes import minimal_environ
 from tests.support.redis_server import RedisServer
 from tests.support.server_process import ServerProcess
 from tests.support.shop import ShopServer
 from tests.support.socket_io import ask, connect
 
-EXAMPLES = ROOT / "examples"
+MOST_LINES = 80
 EMIT = """
 import sys
 from flask_socketio import SocketIO
@@ -44,7 +43,7 @@ class CeleryWorker(ServerProcess):
         return [sys.executable, "-m", "celery", "--app", "celery_tasks", "worker", *alone]
 
     def environ(self) -> dict[str, str]:
-        return environ(self.redis_url)
+        return environ(REDIS_URL=self.redis_url)
 
     def working_directory(self) -> Path:
         return EXAMPLES
@@ -52,10 +51,6 @@ class CeleryWorker(ServerProcess):
     def is_ready(self) -> bool:
         """Look for what it says when it takes tasks."""
         return " ready." in self.log()
-
-
-def environ(redis_url: str) -> dict[str, str]:
-    return minimal_environ() | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "REDIS_URL": redis_url}
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +76,20 @@ def classroom(pair: Pair) -> tuple[str, list[RawClient]]:
     return code, [school.joined(code, name) for school, name in ((pair.a, "Ann"), (pair.b, "Ben"))]
 
 
+@pytest.mark.parametrize("example", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_an_example_is_short_and_says_how_it_is_run(example: str) -> None:
+    assert len((EXAMPLES / f"{example}.py").read_text().splitlines()) <= MOST_LINES
+    assert commands(example)
+
+
 def run(redis: RedisServer, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], cwd=EXAMPLES, env=environ(redis.url), capture_output=True, text=True, timeout=30
+        [sys.executable, *command],
+        cwd=EXAMPLES,
+        env=environ(REDIS_URL=redis.url),
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
 
 

@@ -6,6 +6,7 @@ import array
 import itertools
 import queue
 import sys
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,14 @@ def pieces(blocks: Iterator[array.array[int]]) -> Iterator[bytes]:
             rest = rest[PIECE:]
     if rest:
         yield rest.tobytes().ljust(PIECE * 2, b"\0")
+
+
+def at_its_pace(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A recording as if it was said now."""
+    begun = time.monotonic()
+    for number, piece in enumerate(pieces, 1):
+        time.sleep(max(0.0, begun + number * SECONDS - time.monotonic()))
+        yield piece
 
 
 def from_microphone() -> Iterator[bytes]:
