@@ -17,6 +17,7 @@ import sys
 from typing import Any
 
 from .tallies import bury, make_folder
+from .transport.succession import announce, call_off
 
 if "CLASSWAVES_PREFLIGHT" not in os.environ:
     asked = subprocess.run(  # nosec B603
@@ -30,7 +31,7 @@ _plan: dict[str, Any] = json.loads(os.environ["CLASSWAVES_PREFLIGHT"])
 os.environ["CLASSWAVES_STORE"] = _plan["store"]
 os.environ["WEB_CONCURRENCY"] = str(_plan["workers"])
 
-_numbers = make_folder()  # where workers leave their numbers for each other
+_numbers = make_folder()  # where workers leave word for each other: their numbers, and that they serve
 
 bind = _plan["bind"]
 workers = _plan["workers"]
@@ -67,9 +68,15 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
         server.num_workers = 1
 
 
+def on_reload(server: Any) -> None:
+    """The old workers are to serve until the new ones do."""
+    announce(_numbers, server.worker_age, server.cfg.workers)
+
+
 def child_exit(server: Any, worker: Any) -> None:
-    """What a worker has counted is not to be lost with it."""
+    """What a worker has counted is not to be lost with it, and nobody is to wait for it."""
     bury(_numbers, worker.pid)
+    call_off(worker.age, _numbers)
 
 
 def on_exit(server: Any) -> None:

@@ -19,7 +19,7 @@ LAYERS = [
     "transport",
     "transport.adoption transport.beat",
     "transport.frames transport.http transport.outbox transport.turns transport.wheel transport.handshakes",
-    "transport.door transport.drain transport.gunicorn_log",
+    "transport.door transport.drain transport.gunicorn_log transport.succession",
     "transport.packed transport.packets transport.websocket transport.worker transport.mail",
     "transport.connection transport.rooms",
     "transport.far",

@@ -1,7 +1,7 @@
 """gunicorn's worker for ClassWaves: gevent-websocket's, with requests read in time and sockets that can be taken over.
 
-Imports tally, beat, door, drain, http and the keys under which an upgrade and a hand-over are offered. gunicorn's
-master imports this before anything is patched, so it imports nothing of the application.
+Imports tally, beat, door, drain, http, succession and the keys under which an upgrade and a hand-over are offered.
+gunicorn's master imports this before anything is patched, so it imports nothing of the application.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from .door import Door, Gone
 from .drain import DRAINS, STARTS
 from .gunicorn_log import write_failures
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
+from .succession import await_successors, call_off, serve
 
 logger = logging.getLogger(__name__)
 
@@ -315,6 +316,7 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         super().__init__(*args, **options)
         self.servers: list[Server] = []
         self.draining = False
+        self._serves = False
         self._requests = 0
 
     def init_process(self) -> None:
@@ -344,6 +346,13 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
             beat.end()
             self.door.close()
 
+    def notify(self) -> None:
+        """gunicorn's heartbeat, which begins when the worker serves."""
+        super().notify()
+        if not self._serves:
+            self._serves = True
+            serve(self.age)
+
     def _adopt(self, sock: socket.socket, read: bytes) -> None:
         """Handle the requests of a connection that another worker has accepted."""
         gevent.spawn(self.servers[0].do_handle, sock, sock.getpeername(), read)  # it waits if there are too many
@@ -361,6 +370,7 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         self._begin_to_drain("SIGTERM")
 
     def _begin_to_drain(self, why: str) -> None:
+        call_off(self.age)
         if not self.servers:  # still starting
             self.alive = False
         elif not self.draining:
@@ -368,6 +378,8 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
             gevent.spawn(self._drain, why)  # a signal's handler must not wait
 
     def _drain(self, why: str) -> None:
+        if why == "SIGTERM":
+            await_successors(self.age, gevent.sleep)
         logger.info("%s: this worker ends, and lets its clients go", why)
         try:
             for server in self.servers:
