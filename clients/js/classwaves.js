@@ -1,25 +1,22 @@
 // One classroom session over socket.io-client, with what every front end otherwise has to get right by itself: each event
 // once and in the order of its seq, live or missed; back after a lost connection without a hole, or told to start again
 // from a snapshot; what is sent is repeated with the same id until it is answered, and so is stored once; new tokens in time.
-
 const PATIENCE = 10_000; // ms: who is not answered by then asks again; and no rate limit is waited out for longer
 const PASSING = ["RATE_LIMIT", "CONNECTION_LIMIT", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", "NO_ANSWER"];
 const LOGIN = ["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SESSION_EXPIRED"];
-// Every event has a sessionCode and takes a clientMessageId, but these. Without one they may be repeated all the same ...
+// Every event has a sessionCode and takes a clientMessageId, but these. Without one they may be repeated all the same.
 const WITHOUT_CODE = ["fileChunk", "fileComplete", "fileCancel"];
 const WITHOUT_ID = ["fetchHistory", "fetchTranscript", "fileCancel", "fileChunk", "signal", "syncSession", "typing", "updatePresence"];
-const ONCE = ["signal", "typing"]; // ... but these, which are of the moment and may be wrong in the next
 const NO_ANSWER = { ok: false, error: { code: "NO_ANSWER", message: "The connection was lost before the answer came" } };
-
+const CLOSED = { code: "CLOSED", message: "The classroom is closed; join() opens it" };
+const DEFAULTS = { transports: ["websocket", "polling"], tryAllTransports: true, reconnectionDelay: 500, reconnectionDelayMax: 10_000 };
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const after = (ms, then) => setTimeout(then, ms * (1 + Math.random() / 2)); // a class should not come back in one moment
 const delay = ({ code, retryAfterMs }) => retryAfterMs ?? (code === "NO_ANSWER" ? 0 : 1000);
 
 export class ClassWavesError extends Error {
-  constructor({ message, ...more }) { // code, details?, retryAfterMs?
-    super(message ?? more.code);
-    Object.assign(this, more, { name: "ClassWavesError" });
-  }
+  constructor({ message, ...more }) { Object.assign(super(message ?? more.code), more); } // code, details?, retryAfterMs?
+  get name() { return "ClassWavesError"; }
 }
 
 export class Classroom {
@@ -31,51 +28,43 @@ export class Classroom {
   #listeners = { __proto__: null };
   #outbox = new Set(); // what has no answer yet, in the order of the calls
   #entry = null; // {promise, resolve, reject} of join(), until the end
-  #shown = null; // the token that the server was given last
+  #shown = null; // the token of the last attempt to connect
   #renewing = null; // the one request for a token
-  #renewed = false; // for a connection that was refused, since the last that was not
-  #leaving = false;
+  #renewed = false; // since the server last took a token of ours
 
   constructor({ url = globalThis.location?.origin, code, token = null, refresh, io, storage, options }) {
     Object.assign(this, { url, code: code.trim().toUpperCase(), token, given: { refresh, io, storage, options } });
   }
   on(event, listener) { // an event of the server, or "snapshot", "resumed", "state", "*"; returns what ends it
-    const all = (this.#listeners[event] ??= new Set());
-    all.add(listener);
-    return () => all.delete(listener);
+    (this.#listeners[event] ??= new Set()).add(listener);
+    return () => this.#listeners[event].delete(listener);
   }
   join() { // resolves in the session, however long that takes; rejects when the server says no for good
     if (this.#entry) return this.#entry.promise;
     const entry = (this.#entry = {});
     entry.promise = new Promise((resolve, reject) => Object.assign(entry, { resolve, reject }));
     entry.promise.catch(() => {}); // who does not wait for it is told by "state"
-    this.#leaving = this.#renewed = false;
+    this.#renewed = false;
     this.#say("connecting");
     this.#open(entry).catch((error) => entry === this.#entry && this.#end("refused", error));
     return entry.promise;
   }
   send(event, payload = {}) { // waits for the session, and repeats until there is an answer for good
-    if (!this.#entry) return Promise.reject(new ClassWavesError({ code: "CLOSED", message: "Call join() first" }));
-    const id = !WITHOUT_ID.includes(event) && { clientMessageId: newId() };
-    const body = { ...(!WITHOUT_CODE.includes(event) && { sessionCode: this.code }), ...id, ...payload };
+    if (!this.#entry) return Promise.reject(new ClassWavesError(CLOSED));
+    const body = this.#body(event, { ...(!WITHOUT_ID.includes(event) && { clientMessageId: newId() }), ...payload });
     return new Promise((resolve, reject) => {
       this.#outbox.add({ event, body, resolve, reject, tries: 0, sent: false, putOff: false });
       this.#flush();
     });
   }
-  emit(event, payload = {}) { // no answer, and nothing at all while there is no session
-    if (this.state === "joined") this.socket.volatile.emit(event, { sessionCode: this.code, ...payload });
-  }
+  emit(event, payload) { if (this.state === "joined") this.socket.emit(event, this.#body(event, payload)); } // what may get lost
   async leave() { // the others see it at once, if there is a connection to say it by
-    this.#leaving = true;
+    this.socket?.offAny();
     await this.#ask("leaveSession", this.code);
-    this.epoch = null;
-    this.#keepPosition();
+    Object.assign(this, { seq: 0, epoch: null }).#keepPosition();
     this.close();
   }
-  close() { // for the others it is as if the connection were lost; join() comes back and resumes
-    this.#end("closed", new ClassWavesError({ code: "CLOSED", message: "The classroom was closed" }));
-  }
+  close() { this.#end("closed", new ClassWavesError(CLOSED)); } // as if the connection were lost: join() comes back and resumes
 
   // ---- the connection, and the login behind it
   async #open(entry) {
@@ -83,9 +72,7 @@ export class Classroom {
     if (!this.token && refresh) await this.#renew();
     if (entry !== this.#entry) return; // closed meanwhile
     const auth = (show) => show({ token: (this.#shown = this.token) }); // asked for at each attempt: always the newest
-    const ways = { transports: ["websocket", "polling"], tryAllTransports: true }; // no upgrade in which a loss goes unnoticed
-    const pace = { reconnectionDelay: 500, reconnectionDelayMax: 10_000 };
-    const socket = (this.socket = io(this.url, { ...ways, ...pace, ...options, auth, forceNew: true }));
+    const socket = (this.socket = io(this.url, { ...DEFAULTS, ...options, auth, forceNew: true }));
     socket.onAny((event, ...args) => this.#hear(event, ...args));
     socket.on("connect_error", (error) => socket.active || this.#loginLost({ message: error.message, ...error.data }));
     socket.on("disconnect", (reason) => { // it comes back by itself, but not when the server has disconnected it
@@ -94,11 +81,11 @@ export class Classroom {
     });
   }
   async #loginLost(error) { // without another token there is no use in trying again
-    const { socket } = this;
+    const { socket } = this, expired = error.code === "TOKEN_EXPIRED" && this.given.refresh;
+    if (!expired || this.#renewed) return this.#end("refused", new ClassWavesError(error));
     socket.disconnect();
     try {
-      if (error.code !== "TOKEN_EXPIRED" || !this.given.refresh || this.#renewed) throw new ClassWavesError(error);
-      if (this.token === this.#shown) this.#renewed = Boolean(await this.#renew());
+      if (this.token === this.#shown) await this.#renew().then(() => (this.#renewed = true));
       if (socket === this.socket) socket.connect();
     } catch (failed) {
       if (socket !== this.socket) return; // closed meanwhile
@@ -109,28 +96,23 @@ export class Classroom {
   }
   async #renew() { // never twice at a time: a refresh token works once
     this.#renewing ??= (async () => this.given.refresh())().finally(() => (this.#renewing = null));
-    return (this.token = await this.#renewing);
-  }
-  async #refreshAuth() { // if it fails, the old token goes on until its end
-    const token = await this.#renew();
-    if ((await this.#ask("refreshAuth", { token })).ok) this.#shown = token;
+    return (this.token = (await this.#renewing) || this.token);
   }
   async #ask(event, ...args) { // only while connected: Socket.IO has an outbox of its own, which knows nothing of joining
-    if (!this.socket?.connected) return NO_ANSWER;
-    return this.socket.timeout(PATIENCE).emitWithAck(event, ...args).catch(() => NO_ANSWER);
+    return this.socket?.connected ? this.socket.timeout(PATIENCE).emitWithAck(event, ...args).catch(() => NO_ANSWER) : NO_ANSWER;
   }
-
   // ---- what comes, and the way into the session
   #hear(event, data, ...more) {
     if (data?.sessionCode && data.sessionCode !== this.code) return;
     if (event === "sessionJoined") return this.#entered(data);
     if (event === "connectionReady") this.#ready(data);
     if (event === "roleChanged") this.me = { ...this.me, role: data.role };
-    if (event === "authExpiring" && this.given.refresh) this.#refreshAuth().catch((error) => this.#say(this.state, error));
+    if (event === "authExpiring" && this.given.refresh) // if it fails, the old token goes on until its end
+      this.#renew().then((token) => this.#ask("refreshAuth", { token })).catch((error) => this.#say(this.state, error));
     this.#deliver(event, data, ...more);
     if (event === "error" && !data.event && LOGIN.includes(data.code)) this.#loginLost(data); // the server disconnects now
     if (event === "error" && data.event === "joinSession" && this.state === "waiting") this.#notIn(data); // turned away
-    if (event === "sessionLeft" && !this.#leaving) this.#enter(); // removed, or it is gone: asked again, the server says which
+    if (event === "sessionLeft") this.#enter(); // removed, or it is gone: asked again, the server says which
   }
   #ready({ userId, role }) { // the first event of a connection
     const { storage } = this.given, other = this.me?.userId !== userId;
@@ -149,9 +131,9 @@ export class Classroom {
   }
   #notIn(error) {
     const { id } = this.socket;
-    if (LOGIN.includes(error.code)) this.#loginLost(error);
-    else if (!PASSING.includes(error.code)) this.#end("refused", new ClassWavesError(error));
-    else after(delay(error), () => this.socket?.id === id && this.state !== "joined" && this.#enter());
+    if (LOGIN.includes(error.code)) return this.#loginLost(error);
+    if (!PASSING.includes(error.code)) return this.#end("refused", new ClassWavesError(error));
+    after(delay(error), () => this.socket?.id === id && this.state !== "joined" && this.#enter());
   }
   #entered(data) {
     const resumed = data.recovered && data.epoch === this.epoch;
@@ -172,13 +154,6 @@ export class Classroom {
     this.#tell(event, data, ...more);
     if (numbered) this.#keepPosition(); // after the listeners: never ahead of what they have kept
   }
-  #tell(event, ...args) {
-    for (const listener of [...(this.#listeners[event] ?? [])]) {
-      try { listener(...args); } catch (error) { setTimeout(() => { throw error; }); } // the page's mistake; the others go on
-    }
-    if (event !== "*") this.#tell("*", event, ...args);
-  }
-
   // ---- what goes
   #flush() { // in the order of the calls: what the server has put off holds back what came after it
     for (const one of this.#outbox) {
@@ -192,33 +167,33 @@ export class Classroom {
     one.sent = false;
     if (!this.#outbox.has(one) || (code === "NOT_IN_SESSION" && this.state !== "joined")) return; // closed, or put out
     if (LOGIN.includes(code)) return this.#loginLost(ack.error);
-    const tooLong = code === "RATE_LIMIT" && retryAfterMs > PATIENCE, tooOften = code === "INTERNAL_ERROR" && one.tries > 4;
-    if (!PASSING.includes(code) || tooLong || tooOften || (code === "NO_ANSWER" && ONCE.includes(one.event))) {
+    const enough = { RATE_LIMIT: retryAfterMs > PATIENCE, INTERNAL_ERROR: one.tries > 4, NO_ANSWER: one.event === "signal" }[code];
+    if (!PASSING.includes(code) || enough) { // a signal is of the moment, and may be wrong in the next
       this.#outbox.delete(one);
       return ack.ok ? one.resolve(ack) : one.reject(new ClassWavesError(ack.error));
     }
     one.putOff = true;
     after(delay(ack.error), () => { one.putOff = false; this.#flush(); });
   }
-
-  // ---- and the end
+  #body = (event, payload) => (WITHOUT_CODE.includes(event) ? payload : { sessionCode: this.code, ...payload });
   get #key() { return `classwaves ${this.code} ${this.me?.userId}`; } // another user has seen other events
   #keepPosition() {
     const { storage } = this.given, { seq, epoch } = this;
     epoch === null ? storage?.removeItem(this.#key) : storage?.setItem(this.#key, JSON.stringify({ seq, epoch }));
   }
-  #say(state, error) {
-    if (state === this.state && !error) return;
-    this.state = state;
-    this.#tell("state", state, error);
+  #say(state, error) { if (state !== this.state || error) this.#tell("state", (this.state = state), error); }
+  #tell(event, ...args) {
+    for (const listener of [...(this.#listeners[event] ?? [])]) {
+      try { listener(...args); } catch (error) { setTimeout(() => { throw error; }); } // the page's mistake; the others go on
+    }
+    if (event !== "*") this.#tell("*", event, ...args);
   }
   #end(state, error) {
-    const { socket } = this, entry = this.#entry, unsent = [...this.#outbox];
+    const { socket } = this, entry = this.#entry, open = [...this.#outbox];
     this.socket = this.#entry = null;
     this.#outbox.clear();
     socket?.off().offAny().disconnect();
-    for (const one of unsent) one.reject(error);
-    entry?.reject(error);
+    for (const one of entry ? [...open, entry] : open) one.reject(error);
     if (entry) this.#say(state, state === "refused" ? error : undefined);
   }
 }
