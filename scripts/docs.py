@@ -1,4 +1,4 @@
-"""Write what is made from the code: pages of docs/, and the types of the JavaScript client.
+"""Write what is made from the code: pages of docs/, and the types of both clients.
 
 ``python scripts/docs.py --check`` tells if they drifted.
 """
@@ -15,12 +15,13 @@ from classwaves.errors import ERROR_CODES, ClassWavesError
 from classwaves.events import Event
 from classwaves.features import FEATURES
 from classwaves.metrics import METRICS
+from classwaves.pythontypes import payloads, typed
 from classwaves.rates import RateSettings
 from classwaves.rules import CONNECTED, RULES, check
 from classwaves.settings import Settings
 from classwaves.typescript import typescript
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Made by scripts/docs.py from the code; change it there. -->\n"
 
 
@@ -167,7 +168,7 @@ def contract_types() -> str:
 
 def _with_tables(page: str, tables: dict[str, str]) -> str:
     """The page as it is, with its tables made anew."""
-    text = (DOCS / page).read_text()
+    text = (ROOT / "docs" / page).read_text()
     for name, table in tables.items():
         begin, end = f"<!-- {name}: made by scripts/docs.py -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
@@ -211,25 +212,26 @@ def _sentence(doc: str | None) -> str:
 
 
 PAGES = {
-    "configuration.md": configuration,
-    "errors.md": errors,
-    "events.md": events,
-    "metrics.md": metrics,
-    "permissions.md": permissions,
-    "audit.md": audit,
-    "../clients/js/contract.d.ts": contract_types,
+    "docs/configuration.md": configuration,
+    "docs/errors.md": errors,
+    "docs/events.md": events,
+    "docs/metrics.md": metrics,
+    "docs/permissions.md": permissions,
+    "docs/audit.md": audit,
+    "clients/js/contract.d.ts": contract_types,
+    "classwaves/client/payloads.py": lambda: payloads(described(FEATURES)),
+    "classwaves/client/typed.py": lambda: typed(described(FEATURES)),
 }
 
 
 def main() -> int:
-    stale = [name for name, make in PAGES.items() if not _is(DOCS / name, make())]
+    stale = [name for name, make in PAGES.items() if not _is(ROOT / name, make())]
     if "--check" in sys.argv[1:]:
         for name in stale:
-            path = (DOCS / name).resolve().relative_to(DOCS.parent)
-            print(f"{path} is not what the code says: run python scripts/docs.py")
+            print(f"{name} is not what the code says: run python scripts/docs.py")
         return 1 if stale else 0
     for name, make in PAGES.items():
-        (DOCS / name).write_text(make())
+        (ROOT / name).write_text(make())
     return 0
 
 

@@ -11,7 +11,15 @@ PACKAGE = ROOT / "classwaves"
 LAYERS = [
     "explained trail brake tally codec",
     "logs refusals otel",
-    "declared changes typescript",
+    "declared changes typescript pythontypes",
+    "client.actions client.errors client.event client.payloads client.wire",
+    "client.rest client.stream client.typed",
+    "client.session",
+    "client.calls",
+    "client.requests",
+    "client.core",
+    "client.sync client.aio",
+    "client",
     "releases",
     "clock errors models filenames filetypes names addresses windows web_origin",
     "tallies tracing signals",
@@ -129,8 +137,8 @@ LAYERS = [
 #: library -> the modules that may import it
 RESERVED = {
     "classwaves": set(),  # relative imports only, so that the other tests see them
-    "socketio": {"testing.sockets", "transport.packets", "transport.rooms", "transport.server"},
-    "engineio": {"transport.engine", "transport.rooms", "transport.server"},
+    "socketio": {"client.wire", "testing.sockets", "transport.packets", "transport.rooms", "transport.server"},
+    "engineio": {"client.wire", "transport.engine", "transport.rooms", "transport.server"},
     "flask_socketio": {
         "transport.adoption",
         "transport.gate",
@@ -208,6 +216,7 @@ FLASKLESS = {
     "archive",
     "asyncapi",
     "changes",
+    "client",
     "declared",
     "releases",
     "typescript",
@@ -239,6 +248,7 @@ FLASKLESS = {
     "pipeline",
     "published",
     "publisher",
+    "pythontypes",
     "shopcontext",
     "signals",
     "registry",

@@ -24,6 +24,7 @@ BROUGHT = {
     "archive": ["sqlalchemy", "classwaves.archive.sql"],
     "postgres": ["sqlalchemy", "psycopg"],
     "otel": ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http", "classwaves.otel"],
+    "client": ["websocket", "requests", "aiohttp", "classwaves.client.sync", "classwaves.client.aio"],
     "testing": ["pytest", "socketio.client", "classwaves.testing"],
     "dev": ["pytest", "mypy"],
     "bench": [],

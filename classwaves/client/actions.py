@@ -1,0 +1,39 @@
+"""What a driver of the core has to do. Imports nothing of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Connect, anew and with this token; tell how it went under this number, and all that comes then."""
+
+    connection: int
+    token: str | None
+
+
+@dataclass(frozen=True)
+class Send:
+    """Emit an event over a connection; tell its ack under this number."""
+
+    connection: int
+    number: int
+    event: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """End this connection, if there is one; nothing that it still says matters."""
+
+    connection: int
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Get a new token."""
+
+
+Action = Connect | Send | Drop | Refresh

@@ -1,0 +1,63 @@
+"""python-socketio's clients, one for each connection: their own coming back is turned off, ours knows more.
+
+Imports nothing of the package. Without what they connect with, the import of :mod:`.sync` or :mod:`.aio` says what to
+install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import engineio
+import socketio
+
+NEEDED = "classwaves.client needs {}: pip install 'classwaves[client]'"
+
+#: Seconds until a connection must have been made.
+CONNECT_TIMEOUT = 10
+
+Failures = (socketio.exceptions.SocketIOError, engineio.exceptions.EngineIOError, OSError, ValueError)
+"""What a connection may end with that cannot be made, or is gone."""
+
+
+class _OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio has no types
+    """Takes messages one after the other; python-engineio starts a thread for each, and they overtake each other."""
+
+    def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        return super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
+class SyncWire(socketio.Client):  # type: ignore[misc] # python-socketio has no types
+    """A client whose handlers are called in the order in which events came."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
+
+    def _engineio_client_class(self) -> type[_OrderlyEngine]:
+        return _OrderlyEngine
+
+
+class _OrderlyAsyncEngine(engineio.AsyncClient):  # type: ignore[misc] # python-engineio has no types
+    """The same for asyncio, where each message is a task."""
+
+    async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        return await super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
+class AsyncWire(socketio.AsyncClient):  # type: ignore[misc] # python-socketio has no types
+    """The same for asyncio."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
+
+    def _engineio_client_class(self) -> type[_OrderlyAsyncEngine]:
+        return _OrderlyAsyncEngine
+
+
+def refusal_of(told: tuple[Any, ...]) -> Any:
+    """What a ``connect_error`` says: the data of ClassWaves if it is a refusal, else words."""
+    for one in told:
+        if isinstance(one, dict) and isinstance(one.get("data"), dict) and "code" in one["data"]:
+            return one["data"]
+    return None
