@@ -1,0 +1,91 @@
+"""classwaves.client, whose tokens end: renewed, refused, lost with their login."""
+
+import math
+import time
+from collections.abc import Iterator
+
+import jwt
+import pytest
+
+from classwaves.client import ClassWavesError
+from tests.support.gunicorn_server import TEST_KEYS
+from tests.support.python_clients import KINDS, Clients
+from tests.support.school import School, open_school
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.xdist_group("client tokens")
+
+KEY = TEST_KEYS["JWT_SECRET_KEY"]
+
+
+def lasting(token: str, seconds: float) -> str:
+    """The same token, which ends in so many seconds from now, or up to one more: times in tokens are whole."""
+    claims = {**jwt.decode(token, KEY, algorithms=["HS256"]), "exp": math.ceil(time.time() + seconds)}
+    return jwt.encode(claims, KEY, "HS256")
+
+
+@pytest.fixture(scope="module")
+def school() -> Iterator[School]:
+    with open_school(CLASSWAVES_JWT_LEEWAY="0") as school:
+        yield school
+
+
+@pytest.fixture(params=KINDS)
+def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    clients = Clients(request.param)
+    yield clients
+    clients.close()
+
+
+def test_a_token_is_renewed_over_the_same_connection(school: School, clients: Clients) -> None:
+    short = lasting(school.teacher, 1)
+    client = clients.new(school.url, short, refresh=lambda: school.teacher).connect()
+    room = client.join(school.session())
+    end = jwt.decode(short, KEY, algorithms=["HS256"], options={"verify_exp": False})["exp"]
+    eventually(lambda: time.time() > end + 0.1, what="the end of the first token")
+    assert room.send("still here")["ok"]
+    assert client.client._core.connection == 1
+    assert [event.name for event in room.events()] == ["messageReceived"]
+
+
+def test_a_refused_token_is_renewed_after_some_attempts(school: School, clients: Clients) -> None:
+    attempts: list[int] = []
+
+    def refresh() -> str:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise OSError("the token's giver is away")
+        return school.teacher
+
+    client = clients.new(school.url, lasting(school.teacher, -10), refresh=refresh).connect()
+    assert client.join(school.session()).send("hello")["ok"]
+    assert len(attempts) == 3
+
+
+def test_the_end_of_a_token_that_nobody_renews(school: School, clients: Clients) -> None:
+    room = clients.new(school.url, lasting(school.teacher, 1)).connect().join(school.session())
+    with pytest.raises(ClassWavesError, match="TOKEN_EXPIRED"):
+        list(room.events(20))
+    with pytest.raises(ClassWavesError, match="TOKEN_EXPIRED"):
+        room.send("late")
+
+
+def test_a_login_that_was_ended_is_made_again(school: School, clients: Clients) -> None:
+    client = clients.teacher(school.url)
+    room = client.join(school.session())
+    room.send("before")
+    school.api.call("POST", "/auth/logout", client.client._core._token)
+    room.next("resumed")
+    assert room.send("after")["ok"]
+    assert [one["message"] for one in room.messages()] == ["before", "after"]
+
+
+def test_a_refused_token_that_was_just_got_is_final(school: School, clients: Clients) -> None:
+    client = clients.new(school.url, refresh=lambda: "no token")
+    with pytest.raises(ClassWavesError, match="INVALID_TOKEN"):
+        client.connect()
+
+
+def test_a_wrong_password_is_final(school: School, clients: Clients) -> None:
+    with pytest.raises(ClassWavesError, match="INVALID_CREDENTIALS"):
+        clients.make(lambda kind: kind.login(school.url, "teacher", "wrong")).connect()
