@@ -4,7 +4,7 @@ import { api } from "./account.js";
 import { announce, busy, button, confirmed, el, toast } from "./ui.js";
 import { STATUS } from "./words.js";
 
-const MODES = { open: "Everybody", focus: "Teacher only", quiz: "Closed (quiz)" };
+const MODES = { open: "Everybody writes", focus: "Only teachers write", quiz: "Chat closed for a quiz" };
 const STEPS = { created: [["start", "Start", "play"]], active: [["pause", "Pause", "pause"]], paused: [["resume", "Go on", "play"]], ended: [] };
 
 export function mountLesson(code, room, me) {
@@ -31,9 +31,9 @@ export function mountLesson(code, room, me) {
       if (await confirmed("End this session for everybody?", { detail: "It cannot be started again. What was written can still be read.", label: "End it" })) await step("end");
     }));
     controls.append(steps, end, el("span", { class: "grow" }),
-      el("label", { class: "row inline" }, "Who writes", mode), el("label", { class: "row inline check" }, door, "Guests wait at the door"));
-    $("tools").append(button("Code ", { icon: "people", id: "show-code", class: "small code-button", onclick: () => showCode(code) }));
-    $("show-code").append(el("b", {}, code));
+      el("label", { class: "row inline" }, el("span", { class: "sr" }, "Who writes"), mode), el("label", { class: "row inline check" }, door, "Guests wait at the door"));
+    $("tools").append(button("", { icon: "people", id: "show-code", class: "small code-button", onclick: () => showCode(code) }));
+    $("show-code").append(el("span", { class: "narrow-sr" }, "Code"), el("b", {}, code));
   } else controls.remove();
   const step = (name) => api("POST", `/sessions/${code}/${name}`); // everybody, this page too, is told by an event
 

@@ -1,7 +1,7 @@
 // The list of people: presence, raised hands, and for staff what they can do about somebody; who waits at the door.
 
 import { inOrder } from "./people.js";
-import { announce, arrange, avatar, busy, button, confirmed, el } from "./ui.js";
+import { announce, arrange, avatar, busy, button, confirmed, el, icon } from "./ui.js";
 import { PRESENCE } from "./words.js";
 
 const ROLES = { teacher: "Teacher", admin: "Admin", transcriber: "Captions" };
@@ -47,8 +47,8 @@ export function mountRoster(section, room, me, people) {
 function waiter(userId, name, room) {
   const decide = (admitted) => (event) => busy(event.currentTarget, () => room.send("admitParticipant", { userId, admitted }));
   return el("li", { class: "person", "data-user-id": userId }, avatar(userId, name), el("span", { class: "grow name" }, el("bdi", {}, name)),
-    el("button", { type: "button", class: "primary small admit", onclick: decide(true) }, "Let in", el("span", { class: "sr" }, " ", el("bdi", {}, name))),
-    el("button", { type: "button", class: "small", onclick: decide(false) }, "No", el("span", { class: "sr" }, ", keep ", el("bdi", {}, name), " out")));
+    el("div", { class: "row" }, el("button", { type: "button", class: "primary small admit", onclick: decide(true) }, "Let in", el("span", { class: "sr" }, " ", el("bdi", {}, name))),
+    el("button", { type: "button", class: "small", onclick: decide(false) }, "No", el("span", { class: "sr" }, ", keep ", el("bdi", {}, name), " out"))));
 }
 
 function person(userId, room, me, people) {
@@ -67,7 +67,7 @@ function person(userId, room, me, people) {
     name.textContent = one.displayName || userId;
     face.replaceChildren(avatar(userId, one.displayName || "?"), el("span", { class: "dot", "aria-hidden": "true" }));
     line.textContent = [ROLES[one.role], PRESENCE[one.status] || one.status, one.muted && "muted"].filter(Boolean).join(" · ");
-    hand.replaceChildren(...(one.hand ? [el("span", { "aria-hidden": "true" }, "✋ ", String(one.hand)), el("span", { class: "sr" }, `Hand raised, number ${one.hand}`)] : []));
+    hand.replaceChildren(...(one.hand ? [icon("hand"), el("span", { "aria-hidden": "true" }, String(one.hand)), el("span", { class: "sr" }, `Hand raised, number ${one.hand}`)] : []));
     acts?.show(one);
   }
   return { node, show };

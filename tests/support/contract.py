@@ -17,7 +17,7 @@ CONTRACT = ROOT / "tests" / "contract"
 def wrong_with(*documents: dict[str, Any]) -> list[list[str]]:
     """Return what AsyncAPI's own parser finds wrong with each document."""
     command = [node(), str(CONTRACT / "validate.mjs")]
-    _package("@asyncapi/parser")
+    contract_package("@asyncapi/parser")
     done = _run(command, CONTRACT, json.dumps(documents))
     assert done.returncode == 0, done.stderr
     found: list[list[str]] = json.loads(done.stdout)
@@ -26,7 +26,7 @@ def wrong_with(*documents: dict[str, Any]) -> list[list[str]]:
 
 def compiled(directory: Path, *files: str) -> str:
     """Compile files of a directory as strictly as can be and return what is wrong with them."""
-    compiler = _package("typescript") / "bin" / "tsc"
+    compiler = contract_package("typescript") / "bin" / "tsc"
     modules = directory / "node_modules"
     if not modules.exists():
         modules.symlink_to(ROOT / "node_modules")
@@ -35,7 +35,8 @@ def compiled(directory: Path, *files: str) -> str:
     return done.stdout + done.stderr
 
 
-def _package(name: str) -> Path:
+def contract_package(name: str) -> Path:
+    """Return the directory of an npm package that tests alone need, or skip the test."""
     directory = CONTRACT / "node_modules" / name
     if not (directory / "package.json").exists():
         pytest.skip(f"the npm package {name} is not installed: cd tests/contract && npm install")
