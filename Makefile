@@ -17,7 +17,7 @@ BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run dev tools test chaos fuzz soak audit files archive captions test-min test-latest package coverage bench lint format clean
+.PHONY: help setup run dev tools test chaos fuzz soak audit files archive captions test-min test-latest package coverage bench lint docs docs-serve format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -105,6 +105,13 @@ lint: dev ## ruff, bandit and mypy
 	@$(PY) -m bandit -q -c pyproject.toml -r classwaves
 	@$(PY) -m mypy
 	@$(PY) scripts/docs.py --check
+
+docs: dev ## build the site of the docs into build/site; fails for a dead link
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+docs-serve: dev ## show the site at http://127.0.0.1:8001, anew after each change
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs serve --dev-addr 127.0.0.1:8001 --watch README.md --watch SECURITY.md --watch CHANGES.md
 
 format: dev ## let ruff sort imports and lay out the code
 	@$(PY) -m ruff check --fix $(LINTED)

@@ -1,0 +1,47 @@
+"""The site of the docs is built without a warning, and loads nothing from elsewhere."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.gunicorn_server import ROOT
+from tests.support.processes import minimal_environ
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build it as "make docs" does: a dead link, a dead anchor or a page outside of nav is a warning, and fails."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    env = minimal_environ() | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_every_page_is_there_and_found(site: Path) -> None:
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"index", "threat-model", "changes"}
+    assert pages <= {path.stem for path in site.glob("*.html")}
+    found = json.loads((site / "search" / "search_index.json").read_text())["docs"]
+    assert pages <= {entry["location"].split(".html")[0] for entry in found}
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    for page in site.glob("*.html"):
+        text = page.read_text()
+        loaded = re.findall(r"<(?:script|img|source|iframe)\b[^>]*?\b(?:src|srcset)=\"?([^\s\">]+)", text)
+        loaded += re.findall(r"<link\b[^>]*?\bhref=\"?([^\s\">]+)", text)
+        assert not [address for address in loaded if address.startswith(("http", "//"))], page
+
+
+def test_what_is_outside_of_docs_is_linked(site: Path) -> None:
+    """The README's links, which begin with ``docs/`` there, and those of pages to files of the repository."""
+    assert 'href="configuration.html"' in (site / "index.html").read_text()
+    assert 'src="images/' in (site / "index.html").read_text()
+    assert 'href="threat-model.html"' in (site / "security.html").read_text()
+    assert 'href="source/examples/monitoring/alerts.yml.txt"' in (site / "monitoring.html").read_text()
+    assert (site / "source" / "examples" / "monitoring" / "alerts.yml.txt").exists()
