@@ -106,8 +106,9 @@ lint: dev ## ruff, bandit and mypy
 	@$(PY) -m mypy
 	@$(PY) scripts/docs.py --check
 
+# Not with --quiet: it would silence the warnings that --strict counts.
 docs: dev ## build the site of the docs into build/site; fails for a dead link
-	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 	@echo "build/site/index.html"
 
 docs-serve: dev ## show the site at http://127.0.0.1:8001, anew after each change

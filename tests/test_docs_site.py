@@ -14,9 +14,12 @@ from tests.support.processes import minimal_environ
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it as "make docs" does: a dead link, a dead anchor or a page outside of nav is a warning, and fails."""
+    """Build it as "make docs" does: a dead link, a dead anchor or a page outside of nav is a warning, and fails.
+
+    Not with ``--quiet``: it would silence the warnings that ``--strict`` counts.
+    """
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     env = minimal_environ() | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
