@@ -57,7 +57,7 @@ METRIC_PAGE = f"""\
 {NOTE}
 What `/metrics` says, in Prometheus' text format: the sum over all workers of this machine. Counts begin with the master
 process; those of dead workers stay. No label takes a value that a client has chosen. How to scrape it, draw it
-and be alerted: `monitoring.md`.
+and be alerted: [monitoring.md](monitoring.md).
 
 | name | type | labels | meaning |
 |---|---|---|---|

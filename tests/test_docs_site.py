@@ -48,3 +48,10 @@ def test_what_is_outside_of_docs_is_linked(site: Path) -> None:
     assert 'href="threat-model.html"' in (site / "security.html").read_text()
     assert 'href="source/examples/monitoring/alerts.yml.txt"' in (site / "monitoring.html").read_text()
     assert (site / "source" / "examples" / "monitoring" / "alerts.yml.txt").exists()
+
+
+def test_the_pictures_are_as_they_are_drawn() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/docs_diagrams.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
