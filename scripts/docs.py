@@ -112,8 +112,7 @@ def permissions() -> str:
         "staff": {"staff": True},
         "student": {},
         "muted": {"muted": True},
-        "in `focus`": {"mode": "focus"},
-        "in `quiz`": {"mode": "quiz"},
+        "chat closed": {"mode": "focus"},
         "captions": {"captions": True},
     }
     head = f"| event | {' | '.join(columns)} | not `active` | `ended` |\n|{'---|' * (len(columns) + 3)}\n"
@@ -137,7 +136,7 @@ def _verdict(
     mode: str = "open",
     status: str = "active",
 ) -> str:
-    """What is answered: yes, or the reason of the refusal, or its code."""
+    """What is answered: yes, or the reason of the refusal, or no."""
     context: Any = SimpleNamespace(
         event=event,
         is_staff=staff,
@@ -151,7 +150,7 @@ def _verdict(
         check(context, {})
     except ClassWavesError as error:
         reason = (error.details or {}).get("reason")
-        return reason or ("no" if error.code == "FORBIDDEN" else f"`{error.code}`")
+        return {"focus": "mode"}.get(reason, reason) or "no"
     return "yes"
 
 
