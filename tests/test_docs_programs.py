@@ -26,8 +26,7 @@ class Shop(Gunicorn):
     """The page's own application, served as the page says."""
 
     def command(self) -> list[str]:
-        worker = ["-k", "classwaves.transport.worker.Worker", "--bind", f"127.0.0.1:{self.port}"]
-        return [sys.executable, "-m", "gunicorn", *worker, "shop:create_app()"]
+        return [sys.executable, "-m", "gunicorn", "--config", "python:classwaves.gunicorn_conf", "shop:create_app()"]
 
     def working_directory(self) -> Path:
         return self.directory
