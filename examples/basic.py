@@ -1,10 +1,10 @@
 """A Flask application with a classroom in it: the least that there is.
 
     pip install classwaves
-    CLASSWAVES_DEMO=1 gunicorn -k classwaves.transport.worker.Worker basic:app
+    CLASSWAVES_DEMO=1 gunicorn -c python:classwaves.gunicorn_conf basic:app
 
 The demo mode has the users ``teacher`` and ``student`` (password ``classwaves``) and makes its own keys; without it set
-JWT_SECRET_KEY and SECRET_KEY. With REDIS_URL, ``-w 2`` serves with two workers. What is here then:
+JWT_SECRET_KEY and SECRET_KEY. With REDIS_URL, WEB_CONCURRENCY=2 is two workers. What is here then:
 
     POST /api/v1/auth/login        {"username": "teacher", "password": "classwaves"} -> accessToken
     POST /api/v1/sessions          {"title": "Frogs"}, with the token as bearer -> sessionCode

@@ -1,7 +1,7 @@
 """Login by OpenID Connect (Keycloak, Microsoft Entra, Google ...): authorization code with PKCE, by Authlib.
 
     pip install classwaves Authlib requests && export OIDC_ISSUER=https://id.school.example OIDC_CLIENT_ID=classroom
-    OIDC_CLIENT_SECRET=... CLASSWAVES_DEMO=1 gunicorn -k classwaves.transport.worker.Worker oidc_login:app
+    OIDC_CLIENT_SECRET=... CLASSWAVES_DEMO=1 gunicorn -c python:classwaves.gunicorn_conf oidc_login:app
 
 Register ``https://YOUR HOST/callback`` with the provider; a public client has no OIDC_CLIENT_SECRET. A page sends
 people to GET /login. When they are back, POST /classroom-token gives the page what POST /api/v1/auth/login would: an

@@ -1,7 +1,7 @@
 """Accounts of your own: users in your database by Flask-SQLAlchemy, with Werkzeug's password hashes.
 
     pip install classwaves Flask-SQLAlchemy && export CLASSWAVES_DEMO=1 && flask --app own_accounts add ada teacher
-    gunicorn -k classwaves.transport.worker.Worker own_accounts:app
+    gunicorn -c python:classwaves.gunicorn_conf own_accounts:app
 
 ``add`` asks for the password; ``flask --app own_accounts remove ada`` takes the account away, and with REDIS_URL ends
 its logins at once: in memory a command does not reach the server. DATABASE_URL is the database, or a SQLite file.

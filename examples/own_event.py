@@ -1,7 +1,7 @@
 """Events of your own: a board on which everybody draws, and tickets that only the teacher reads.
 
     pip install classwaves
-    CLASSWAVES_DEMO=1 gunicorn -k classwaves.transport.worker.Worker own_event:app
+    CLASSWAVES_DEMO=1 gunicorn -c python:classwaves.gunicorn_conf own_event:app
 
 ``flask --app own_event classwaves events`` lists them among ClassWaves' own. A client in a session emits
 

@@ -1,7 +1,7 @@
 """Rules of your own: who may send an event of yours, what nobody may send, and who comes in at all.
 
     pip install classwaves
-    CLASSWAVES_DEMO=1 PREFECTS=demo-student gunicorn -k classwaves.transport.worker.Worker own_rule:app
+    CLASSWAVES_DEMO=1 PREFECTS=demo-student gunicorn -c python:classwaves.gunicorn_conf own_rule:app
 
 PREFECTS are user ids that may announce something beside staff (a table of yours, in a real school). Students cannot
 send links, and a guest needs a name of two words. All three are asked on every worker, so let them look where all

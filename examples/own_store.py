@@ -1,7 +1,7 @@
 """A store of your own: what is said in a class is on the disk before anybody is told that it is stored.
 
     pip install classwaves
-    CLASSWAVES_DEMO=1 TAPE=/var/tmp/tape gunicorn -k classwaves.transport.worker.Worker 'own_store:create_app()'
+    CLASSWAVES_DEMO=1 TAPE=/var/tmp/tape gunicorn -c python:classwaves.gunicorn_conf 'own_store:create_app()'
 
 It is ClassWaves' store in memory, which writes one file a session, CODE-ID.jsonl, one line an entry; ``tail -f`` shows
 a class. Everything else is inherited, and the suite classwaves.testing.suites.StoreContract says whether all promises

@@ -37,14 +37,15 @@ class Example(ServerProcess):
 
     :param example: its name, without ``.py``.
     :param replace: texts of its commands, and what stands for them here.
-    :param options: of gunicorn.
     :param env: more of its environment.
     """
 
-    def __init__(self, example: str, replace: Mapping[str, str] | None = None, options: str = "", **env: str) -> None:
+    start_timeout = 60.0
+
+    def __init__(self, example: str, replace: Mapping[str, str] | None = None, **env: str) -> None:
         self.name = example
         super().__init__()
-        self._replace, self._options, self._env = replace or {}, options, env
+        self._replace, self._env = replace or {}, env
         self._clients: list[RawClient] = []
 
     @property
@@ -71,8 +72,8 @@ class Example(ServerProcess):
         return ["sh", "-c", script]
 
     def environ(self) -> dict[str, str]:
-        address = f"--bind 127.0.0.1:{self.port} {self._options}"
-        return environ(GUNICORN_CMD_ARGS=address, CLASSWAVES_RATELIMIT_ENABLED="0") | self._env
+        address = {"PORT": str(self.port), "CLASSWAVES_HOST": "127.0.0.1"}
+        return environ(**address, CLASSWAVES_RATELIMIT_ENABLED="0") | self._env
 
     def working_directory(self) -> Path:
         return EXAMPLES
