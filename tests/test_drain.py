@@ -92,11 +92,11 @@ def test_a_class_does_not_notice_that_its_workers_are_replaced(pair: Pair) -> No
     with NodeClass(pair, code, 9, advised=1) as students:
         old = server.worker_pids
         os.kill(server.pid, signal.SIGHUP)
-        eventually(lambda: len(server.worker_pids) == 2 and not {*old} & {*server.worker_pids}, 10, "new workers")
+        eventually(lambda: len(server.worker_pids) == 2 and not {*old} & {*server.worker_pids}, 30, "new workers")
         eventually(lambda: len(server.doors) == 2, what="their doors")
         last = server.worker_pids[0]
         os.kill(last, signal.SIGTERM)
-        eventually(lambda: last not in server.worker_pids and len(server.doors) == 2, 10, "another worker")
+        eventually(lambda: last not in server.worker_pids and len(server.doors) == 2, 30, "another worker")
         said = students.end()
         assert said == len(pair.history(code)) > 20
     told = [status for status in statuses(watcher, code) if status != "disconnected"]  # they have gone now

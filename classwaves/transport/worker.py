@@ -378,10 +378,10 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
             gevent.spawn(self._drain, why)  # a signal's handler must not wait
 
     def _drain(self, why: str) -> None:
-        if why == "SIGTERM":
-            await_successors(self.age, gevent.sleep)
-        logger.info("%s: this worker ends, and lets its clients go", why)
         try:
+            if why == "SIGTERM":
+                await_successors(self.age, gevent.sleep)
+            logger.info("%s: this worker ends, and lets its clients go", why)
             for server in self.servers:
                 server.stop_accepting()
             self._let_go()
