@@ -48,7 +48,7 @@ run: setup ## start the server in demo mode; honours PORT, REDIS_URL, WEB_CONCUR
 
 dev: $(DEV_READY) ## install the development tools
 
-tools: dev ## get what the tests use beside Python: npm packages, Chromium
+tools: dev ## get what the tests use beside Python: npm packages, Chromium, nginx, Caddy
 	@scripts/test-tools
 
 test: tools lint ## linters, mypy, then every test

@@ -80,6 +80,7 @@ class PollingWire:
 
     def __init__(self, url: str, headers: dict[str, str], query: str = "") -> None:
         self._host = urlsplit(url).netloc
+        self._kind = http.client.HTTPSConnection if url.startswith("https:") else http.client.HTTPConnection
         self._headers = headers
         self._path = "/socket.io/?EIO=4&transport=polling" + query
         self._packets: deque[str] = deque()
@@ -87,7 +88,7 @@ class PollingWire:
         self._path += "&sid=" + json.loads(self._packets[0][1:])["sid"]
 
     def _request(self, method: str, body: str | None = None) -> str:
-        connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT)
+        connection = self._kind(self._host, timeout=TIMEOUT)
         try:
             connection.request(method, self._path, body and body.encode(), self._headers)
             answer = connection.getresponse()
