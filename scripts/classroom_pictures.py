@@ -1,8 +1,8 @@
-"""Take pictures of the classroom pages: ``python -m scripts.classroom_pictures [DIRECTORY]`` in the root of the repository.
+"""Take pictures of the classroom pages: ``python -m scripts.classroom_pictures [DIRECTORY]`` in the root.
 
-Without a directory, those of docs/images. With one, every page on a phone and a laptop, light and dark, to be looked at:
-with long names and messages, names from right to left, an empty class, one that has ended. It needs Chromium and a Redis
-server, as the browser tests do.
+Without a directory, those of docs/images. With one, every page on a phone and a laptop, light and dark, to look at:
+with long names and messages, names from right to left, an empty class, one that has ended. It needs Chromium and a
+Redis server, as the browser tests do.
 """
 
 import random
@@ -64,7 +64,8 @@ class Scene:
 
     def tell(self, name: str, event: str, **more: Any) -> dict[str, Any]:
         ack = self.people[name].ask(event, {"sessionCode": self.code, **more})
-        assert ack["ok"], ack
+        if not ack["ok"]:
+            sys.exit(f"{event} of {name}: {ack}")
         return ack
 
     def play(self) -> None:
@@ -119,7 +120,8 @@ def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
             def take(desk: Desk, name: str, device: str = device, theme: str = theme) -> None:
                 desk.page.wait_for_timeout(300)
                 desk.page.screenshot(path=directory / f"{name}-{device}-{theme}.png")
-                assert not desk.scrolls_sideways(), name
+                if desk.scrolls_sideways():
+                    sys.exit(f"{name} is wider than its window")
 
             options = {**size, **LOOK, "color_scheme": theme}
             teacher = Desk(browser, url, **options)

@@ -82,7 +82,11 @@ function actions(userId, room, people) {
     drawer.hidden = !drawer.hidden;
     opener.setAttribute("aria-expanded", String(!drawer.hidden));
   });
-  drawer.addEventListener("keydown", (event) => { if (event.key === "Escape") { opener.click(); opener.focus(); } });
+  for (const one of [opener, drawer]) one.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || drawer.hidden) return;
+    opener.click();
+    opener.focus();
+  });
   const act = (label, name, action) => button(label, { icon: name, class: "small", onclick: (event) => busy(event.currentTarget, action) });
   const now = () => people.all.get(userId);
   const mute = act("Mute", "mute", () => room.send("muteParticipant", { userId, muted: !now().muted }));
@@ -98,6 +102,7 @@ function actions(userId, room, people) {
     who.textContent = one.displayName || userId;
     drawer.setAttribute("aria-label", `Actions for ${one.displayName}`);
     mute.lastChild.data = one.muted ? "Unmute" : "Mute";
+    if (lower === document.activeElement && !one.hand) opener.focus(); // what is hidden has no focus
     lower.hidden = !one.hand;
     mute.hidden = one.role !== "student";
     opener.hidden = one.role === "teacher" || one.role === "admin"; // staff do not put each other out

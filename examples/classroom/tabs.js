@@ -48,10 +48,10 @@ export function makeTabs(place, parts, onShow) {
   }
   /** Show that there is something: a number, or a dot; nothing for 0 and for what is on the screen. */
   function mark(name, what, { even } = {}) {
-    const { badge, title, tab } = tabs.get(name);
+    const { badge } = tabs.get(name), counted = typeof what === "number";
     badge.hidden = !what || (isShown(name) && !even);
-    badge.textContent = typeof what === "number" ? String(Math.min(what, 99)) : "";
-    tab.setAttribute("aria-label", badge.hidden ? title : typeof what === "number" ? `${title}, ${what} new` : `${title}, something new`);
+    badge.toggleAttribute("data-counted", counted);
+    badge.replaceChildren(counted ? String(Math.min(what, 99)) : "", el("span", { class: "sr" }, counted ? " new" : "something new"));
   }
   return { select, mark, isShown };
 }
