@@ -72,7 +72,7 @@ export function staffView(place, room, state) {
 /** The results as staff see them: a chart, or the words of each, and who has answered what. */
 function resultsOf(activity, state) {
   const { activityType, data } = activity, right = data.right ?? data.staffOnly?.right;
-  const who = el("ul", { class: "plain who" }), each = el("details", { class: "each" }, el("summary", {}, "Who has answered what"), who);
+  const who = el("ul", { class: "plain who", tabindex: "0", "aria-label": "Answers by name" }), each = el("details", { class: "each" }, el("summary", {}, "Who has answered what"), who);
   const chart = activityType === "text" ? null : barChart(`Answers to: ${data.question}`), average = el("p", { class: "muted" });
   const node = el("div", { class: "stack" }, chart?.node, chart && average, each);
   if (!chart) each.open = true;

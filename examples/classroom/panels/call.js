@@ -1,5 +1,5 @@
 // A video call with somebody of the class: who to call, who calls, and the two pictures. What happens is in calls.js.
-import { button, el, icon } from "../ui.js";
+import { button, el, icon, toast } from "../ui.js";
 import { api } from "../account.js";
 import { People } from "../people.js";
 import { Calls } from "./calls.js";
@@ -41,6 +41,7 @@ export function mount(section, room, me, snapshot) {
     draw(call, kind);
     if (kind === before) return;
     if (kind === "ringing") section.dispatchEvent(new CustomEvent("news"));
+    if (kind === "ringing" && section.hidden) toast(`${text} Open “Call” to answer.`);
     if (inside) focusOn(kind);
     before = kind;
   }
