@@ -127,7 +127,9 @@ def load(school: School, seconds: float, seed: int) -> Load:
                 scrapes.append(scrape(school.url))
                 resident.append(school.resident())
             time.sleep(SCRAPED)  # the pace of Prometheus, not something that is waited for
-        return Load(**crowd.report(), scrapes=scrapes, resident=resident)
+        found = Load(**crowd.report(), scrapes=scrapes, resident=resident)
+    school.end_lessons(TEACHERS)
+    return found
 
 
 def settled(school: School, before: dict[int, Worker] | None = None) -> dict[int, Worker]:

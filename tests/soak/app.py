@@ -14,7 +14,7 @@ from greenlet import greenlet
 from classwaves import create_app
 from classwaves.state import State
 from classwaves.transport.outbox import Outbox
-from tests.support.counting_app import counts
+from tests.support.counting_app import counts, is_ours
 
 
 def make_app() -> Flask:
@@ -32,9 +32,7 @@ def told(state: State) -> dict[str, Any]:
     types = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in objects)
     # whoever keeps one of a client that has gone keeps all that it did not read
     found["outboxes"] = types[f"{Outbox.__module__}.{Outbox.__qualname__}"]
-    greenlets = Counter(where(one) for one in objects if issubclass(type(one), greenlet) and not one.dead)
-    # native threads for passwords have two greenlets each; like connections to Redis there are ten at the most
-    found["greenlets"] -= 2 * greenlets["_WorkerGreenlet._begin"]
+    greenlets = Counter(where(one) for one in objects if issubclass(type(one), greenlet) and is_ours(one))
     # a look for files that nobody knows is a thread for a moment, again and again
     sweeps = sum(thread.name == "classwaves-files" for thread in threading.enumerate())
     found["greenlets"] -= sweeps

@@ -17,6 +17,7 @@ from classwaves.auth.accounts import StoreAuthenticator
 from classwaves.settings import Settings
 from classwaves.store import open_store
 from tests.soak.world import PASSWORD
+from tests.support.clients import Api
 from tests.support.gunicorn_server import ROOT, TEST_KEYS, Gunicorn
 from tests.support.protocol import http
 from tests.support.redis_server import RedisServer
@@ -105,6 +106,17 @@ class School(Gunicorn):
         for number in range(count):
             StoreAuthenticator(store).create(f"teacher{number}", PASSWORD, f"Teacher {number}", "teacher")
         store.close()
+
+    def end_lessons(self, teachers: int) -> None:
+        """End what its teacher could not, whose answers the crowd did not wait for: it would be kept for weeks."""
+        api = Api(self.url)
+        for number in range(teachers):
+            login = {"username": f"teacher{number}", "password": PASSWORD}
+            token = api.ok("POST", "/auth/login", body=login)["accessToken"]
+            for lesson in api.ok("GET", "/sessions?limit=100", token)["sessions"]:
+                if lesson["status"] != "ended":
+                    api.step(token, lesson["sessionCode"], "end")
+            api.call("POST", "/auth/logout", token)
 
     def resident(self) -> list[int]:
         """The resident memory of each worker, in bytes."""

@@ -37,11 +37,6 @@ ROUTINE = 6
 """Tasks of a worker that come again and again: see :meth:`classwaves.hub.Hub.start`."""
 
 
-#: How many more there may be: a greenlet that is made once, when something is first needed, may come late. One that
-#: each visit or client left would be there by the hundred.
-SPARE = {"greenlets": 2}
-
-
 def more(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> dict[str, tuple[int, int]]:
     """What there is more of than before, on any worker, and how much."""
     assert before.keys() == after.keys(), "a worker has ended"
@@ -49,9 +44,7 @@ def more(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> dict[str,
     for pid, old in before.items():
         new = after[pid]
         was, now = {**old.counts, "descriptors": old.files}, {**new.counts, "descriptors": new.files}
-        found |= {
-            f"{name} of {pid}": (was[name], now[name]) for name in now if now[name] > was[name] + SPARE.get(name, 0)
-        }
+        found |= {f"{name} of {pid}": (was[name], now[name]) for name in now if now[name] > was[name]}
     return found
 
 

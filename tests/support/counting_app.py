@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from flask import Flask
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from classwaves import create_app
 from classwaves.state import State
@@ -25,6 +25,18 @@ def make_app() -> Flask:
     return app
 
 
+def root(one: greenlet) -> greenlet:
+    """The main greenlet of its thread."""
+    while one.parent is not None:
+        one = one.parent
+    return one
+
+
+def is_ours(one: greenlet) -> bool:
+    """Whether it lives, and in this thread: the pool for passwords has threads with greenlets that come and go."""
+    return not one.dead and root(one) is root(getcurrent())
+
+
 def counts(state: State) -> dict[str, Any]:
     """Return how much there is of everything that a socket or a session may leave behind."""
     gc.collect()
@@ -32,7 +44,7 @@ def counts(state: State) -> dict[str, Any]:
     manager, hub = server.manager, state.hub
     namespace = server.namespace_handlers["/"]
     spaces = manager._namespaces.values()
-    greenlets = sum(issubclass(type(one), greenlet) and not one.dead for one in gc.get_objects())
+    greenlets = sum(issubclass(type(one), greenlet) and is_ours(one) for one in gc.get_objects())
     return {
         "greenlets": greenlets - len(server.eio.turns._parked),
         "timers": len(server.eio.wheel),
