@@ -51,15 +51,16 @@ KINDS = [
     ("node", "websocket"),
     ("node", "upgrade"),
     ("raw", "websocket"),
-    ("node", "polling"),
-    ("node", "upgrade"),
+    ("insider", "polling"),
+    ("insider", "upgrade"),
     ("raw", "polling"),
-    ("node", "websocket"),
+    ("insider", "websocket"),
     ("node", "upgrade"),
     ("node", "polling"),
     ("node", "websocket"),
     ("raw", "websocket"),
 ]
+ON_NODE = ("node", "insider")
 SPECIAL = [("node", "upgrade"), ("socketio", "websocket"), ("socketio", "polling"), ("socketio", "upgrade")]
 """The teacher, and some who are dear."""
 
@@ -101,7 +102,7 @@ class Lesson:
 
     def _person(self, number: int) -> Person:
         kind, way = SPECIAL[number] if number < len(SPECIAL) else KINDS[number % len(KINDS)]
-        if kind == "node" and not node():
+        if kind in ON_NODE and not node():
             kind = "raw"
         share = MESSAGES // CLIENTS + (number < MESSAGES % CLIENTS)
         if number == 0:
@@ -111,8 +112,8 @@ class Lesson:
         return Person(name, token, kind, way, student_plan(self.chance, name, SECONDS, share))
 
     def _crowds(self, directory: Path, stack: ExitStack) -> list[Crowd]:
-        on_node = [person for person in self.people if person.kind == "node"]
-        others = [person for person in self.people if person.kind != "node"]
+        on_node = [person for person in self.people if person.kind in ON_NODE]
+        others = [person for person in self.people if person.kind not in ON_NODE]
         crowds: list[Crowd] = []
         if found := node():
             crowds.append(NodeCrowd(found, self.fleet.url, self.code, on_node, directory))

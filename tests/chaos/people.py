@@ -24,7 +24,7 @@ Payload = dict[str, Any]
 class Person:
     """Somebody who is to take part.
 
-    :param kind: ``node``, ``raw`` (by hand) or ``socketio`` (python-socketio)
+    :param kind: ``node``, ``insider`` (``clients/js``), ``raw`` (by hand) or ``socketio`` (python-socketio)
     :param way: ``websocket``, ``polling`` or ``upgrade``
     """
 
@@ -87,7 +87,9 @@ class NodeCrowd:
         self._errors = directory / "node.log"
         listed = directory / "people.json"
         listed.write_text(
-            json.dumps([{"name": p.name, "token": p.token, "way": p.way, "plan": p.plan} for p in people])
+            json.dumps(
+                [{"name": p.name, "token": p.token, "kind": p.kind, "way": p.way, "plan": p.plan} for p in people]
+            )
         )
         given = {"url": url, "code": code, "people": str(listed), "testimony": str(self._testimony)}
         with self._errors.open("w") as errors:

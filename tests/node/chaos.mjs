@@ -1,30 +1,25 @@
-// The part of the chaos test's class that runs on Node: participants who resume and repeat as the example page does.
+// The part of the chaos test's class that runs on Node: participants who resume and repeat as the example page does, and
+// those who leave that to the JavaScript client (chaos_insider.mjs).
 // Commands come as lines on standard input (talk, state, dump, leave), and each is answered with a line of JSON.
 // What they do is tests/chaos/lesson.py in JavaScript.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
+import { Insider } from "./chaos_insider.mjs";
+import { Person, pause } from "./chaos_person.mjs";
 import { given } from "./school.mjs";
 
 const WAYS = { websocket: ["websocket"], polling: ["polling"], upgrade: ["polling", "websocket"] };
 const PATIENCE = 10_000;
 const RETRYABLE = ["RATE_LIMIT", "CONNECTION_LIMIT", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", "TIMEOUT"];
-const EMOJI = ["\u{1F44D}", "\u{1F331}", "\u{1F389}"];
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const oneOf = (found, pick) => [...found].sort()[pick % found.size];
-
-class Participant {
+class Participant extends Person {
   constructor({ name, token, way, plan }) {
-    Object.assign(this, { name, token, plan: [...plan] });
-    this.testimony = { name, way: `Node, ${way}`, userId: null, events: [], acks: {}, sent: {}, rejected: {},
-                       faults: [], refusals: {}, connections: 0 };
-    this.events = this.testimony.events;
+    super({ name, token, plan, way: `Node, ${way}` });
     this.outbox = new Map(); // clientMessageId -> what is not acked
     this.joined = this.loading = this.leaving = false;
     this.seq = 0;
     this.epoch = null;
-    this.known = { message: null, groups: new Set(), activity: null, raised: false, activities: 0 };
     this.socket = io(given.url, { auth: { token }, transports: WAYS[way], forceNew: true,
                                   reconnectionDelay: 100, reconnectionDelayMax: 1000 });
     this.socket.on("connect", () => {
@@ -44,10 +39,6 @@ class Participant {
     this.socket.onAny((event, data) => this.onEvent(event, data));
   }
 
-  fault(text) {
-    this.testimony.faults.push(text);
-  }
-
   // never rejects; only called while connected
   async request(event, ...args) {
     if (!this.socket.connected) return { ok: false, offline: true, error: { code: "UNREACHABLE" } };
@@ -56,11 +47,6 @@ class Participant {
     } catch {
       return { ok: false, offline: !this.socket.connected, error: { code: "TIMEOUT" } };
     }
-  }
-
-  refused(error) {
-    this.testimony.refusals[error.code] = (this.testimony.refusals[error.code] ?? 0) + 1;
-    return Math.min(error.retryAfterMs ?? 200, 1000);
   }
 
   // the session
@@ -155,49 +141,6 @@ class Participant {
     this.outbox.delete(id);
   }
 
-  learn(event, data) {
-    const known = this.known;
-    if (event === "sessionJoined") {
-      known.groups = new Set(data.groups.map((group) => group.groupId));
-      known.activity = data.activity?.activityId ?? null;
-    } else if (event === "messageReceived") known.message = data.messageId;
-    else if (event === "activityUpdate") known.activity = data.activityId;
-    else if (event === "groupUpdate") known.groups[data.action === "deleted" ? "delete" : "add"](data.groupId);
-  }
-
-  step(what, of) {
-    const known = this.known;
-    if (what === "say") return this.do("sendMessage", { message: of });
-    if (what === "hand") return this.do((known.raised = !known.raised) ? "raiseHand" : "lowerHand", {});
-    if (what === "react" || what === "unreact") {
-      const event = what === "react" ? "addReaction" : "removeReaction";
-      if (known.message) this.do(event, { messageId: known.message, emoji: EMOJI[of % EMOJI.length] });
-    } else if (what === "join" || what === "leave") {
-      if (known.groups.size) this.do(`${what}Group`, { groupId: oneOf(known.groups, of) });
-    } else if (what === "answer") {
-      const activityId = known.activity;
-      if (activityId) this.do("submitActivityResponse", { activityId, data: of, clientId: of });
-    } else if (what === "group") this.do("createGroup", { name: of });
-    else if (what === "rename") {
-      if (known.groups.size) this.do("updateGroup", { groupId: oneOf(known.groups, of), name: `Name ${of}` });
-    } else if (what === "assign") this.do("assignGroups", { count: of, strategy: "random" });
-    else if (what === "activity") {
-      const activityId = `activity ${known.activities}`;
-      if (of === "completed") known.activities++;
-      const data = { question: `Question ${activityId}`, staffOnly: "the answer" };
-      this.do("updateActivity", { activityId, activityType: "poll", status: of, data });
-    } else this.fault(`what is ${what}?`);
-  }
-
-  async talk() {
-    const begin = Date.now();
-    for (const [at, what, of] of this.plan.slice()) {
-      await pause(Math.max(0, begin + at - Date.now()));
-      this.step(what, of);
-      this.plan.shift();
-    }
-  }
-
   get state() {
     const ready = this.joined && !this.loading && this.socket.connected;
     return { name: this.name, ready, left: this.plan.length, unacked: [...this.outbox.keys()], seq: this.seq };
@@ -210,7 +153,8 @@ class Participant {
   }
 }
 
-const people = JSON.parse(readFileSync(given.people)).map((one) => new Participant(one));
+const kinds = { node: Participant, insider: Insider };
+const people = JSON.parse(readFileSync(given.people)).map((one) => new kinds[one.kind](one));
 const commands = {
   talk: () => people.forEach((one) => one.talk()),
   state: () => people.map((one) => one.state),
