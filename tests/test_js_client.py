@@ -28,7 +28,12 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def school(redis: RedisServer) -> Iterator[School]:
     env = {**TEST_KEYS, **QUICK, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2", "CLASSWAVES_REQUIRE_REDIS": "1"}
-    env |= {"CLASSWAVES_RATELIMIT_ENABLED": "0", "CLASSWAVES_REDIS_TIMEOUT": "1", "CLASSWAVES_DRAIN_SECONDS": "0.2"}
+    env |= {
+        "CLASSWAVES_RATELIMIT_ENABLED": "0",
+        "CLASSWAVES_REDIS_TIMEOUT": "1",
+        "CLASSWAVES_DRAIN_SECONDS": "0.2",
+        "CLASSWAVES_JWT_LEEWAY": "0",
+    }
     with Gunicorn(env=env) as server:
         yield School(server, redis)
 
@@ -235,6 +240,22 @@ def test_a_token_is_renewed_before_it_ends(lesson: Class, school: School) -> Non
     assert student.heard("error") == []
 
 
+def test_who_has_no_new_token_in_time_comes_back_with_one(lesson: Class, school: School) -> None:
+    short, next_one = lasting(school.api.token("student"), 1), school.api.token("student")
+    student = lesson.room("student", token=short, tokens=[{}, None, next_one])
+    student.join()
+    student.until(lambda seen: seen["asked"] == 1, "authExpiring")
+    student.until(lambda seen: seen["asked"] > 1, "the end of the token")
+    student.until(lambda seen: seen["state"] == "joined" or seen["state"] == "refused", "an end")
+    assert len(student.heard("authExpiring")) == 1
+    assert student.states()[-1] == "refused"  # there was none
+    student = lesson.room("student", token=lasting(school.api.token("student"), 1), tokens=[{}, next_one])
+    student.join()
+    student.until(lambda seen: seen["asked"] == 2 and seen["state"] == "joined", "the next token")
+    assert student.states()[-2:] == ["reconnecting", "joined"]
+    assert student.heard("resumed")
+
+
 def test_a_token_that_has_ended_is_replaced(lesson: Class, school: School) -> None:
     """Also when the first request for the next one fails."""
     ended, next_one = lasting(school.api.token("student"), -10), school.api.token("student")
@@ -283,12 +304,13 @@ def test_refused(lesson: Class, school: School) -> None:
 
 def test_removed(lesson: Class) -> None:
     teacher, student = both(lesson)
-    unsent = student.begin("send", "sendMessage", {"message": "last words"})
     teacher.send("removeParticipant", userId=student.look()["me"]["userId"])
     student.until(lambda seen: seen["state"] == "refused", "the end")
     assert student.heard("state")[-1]["code"] == "SESSION_ACCESS_DENIED"
     assert len(student.heard("participantRemoved")) == 1
-    assert student.end(unsent)["ok"]
+    with pytest.raises(Refused) as refused:
+        student.join()
+    assert refused.value.code == "SESSION_ACCESS_DENIED"
 
 
 def test_an_ended_session_is_over(lesson: Class, school: School, line: FaultyProxy) -> None:

@@ -1,7 +1,7 @@
 // One classroom session over socket.io-client, with what every front end otherwise has to get right by itself: each event
 // once and in the order of its seq, live or missed; back after a lost connection without a hole, or told to start again
 // from a snapshot; what is sent is repeated with the same id until it is answered, and so is stored once; new tokens in time.
-const PATIENCE = 10_000; // ms: who is not answered by then asks again; and no rate limit is waited out for longer
+const PATIENCE = 30_000; // ms: who is not answered by then asks again. A line that is dead is found by its heartbeat
 const PASSING = ["RATE_LIMIT", "CONNECTION_LIMIT", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", "NO_ANSWER"];
 const LOGIN = ["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SESSION_EXPIRED"];
 // Every event has a sessionCode and takes a clientMessageId, but these. Without one they may be repeated all the same.
@@ -91,13 +91,14 @@ export class Classroom {
       if (socket !== this.socket) return; // closed meanwhile
       if (LOGIN.includes(failed?.code)) return this.#end("refused", failed);
       this.#say("reconnecting", failed); // a network that is away, a server that is busy
-      after(3000, () => socket === this.socket && this.#loginLost(error));
+      after(2000, () => socket === this.socket && this.#loginLost(error));
     }
   }
   async #renew() { // never twice at a time: a refresh token works once
     this.#renewing ??= (async () => this.given.refresh())().finally(() => (this.#renewing = null));
     return (this.token = (await this.#renewing) || this.token);
   }
+  async #refreshAuth(old) { if ((await this.#renew()) !== old) await this.#ask("refreshAuth", { token: this.token }); }
   async #ask(event, ...args) { // only while connected: Socket.IO has an outbox of its own, which knows nothing of joining
     return this.socket?.connected ? this.socket.timeout(PATIENCE).emitWithAck(event, ...args).catch(() => NO_ANSWER) : NO_ANSWER;
   }
@@ -107,8 +108,7 @@ export class Classroom {
     if (event === "sessionJoined") return this.#entered(data);
     if (event === "connectionReady") this.#ready(data);
     if (event === "roleChanged") this.me = { ...this.me, role: data.role };
-    if (event === "authExpiring" && this.given.refresh) // if it fails, the old token goes on until its end
-      this.#renew().then((token) => this.#ask("refreshAuth", { token })).catch((error) => this.#say(this.state, error));
+    if (event === "authExpiring" && this.given.refresh) this.#refreshAuth(this.token).catch((error) => this.#say(this.state, error));
     this.#deliver(event, data, ...more);
     if (event === "error" && !data.event && LOGIN.includes(data.code)) this.#loginLost(data); // the server disconnects now
     if (event === "error" && data.event === "joinSession" && this.state === "waiting") this.#notIn(data); // turned away
@@ -167,7 +167,7 @@ export class Classroom {
     one.sent = false;
     if (!this.#outbox.has(one) || (code === "NOT_IN_SESSION" && this.state !== "joined")) return; // closed, or put out
     if (LOGIN.includes(code)) return this.#loginLost(ack.error);
-    const enough = { RATE_LIMIT: retryAfterMs > PATIENCE, INTERNAL_ERROR: one.tries > 4, NO_ANSWER: one.event === "signal" }[code];
+    const enough = { RATE_LIMIT: retryAfterMs > 10_000, INTERNAL_ERROR: one.tries > 4, NO_ANSWER: one.event === "signal" }[code];
     if (!PASSING.includes(code) || enough) { // a signal is of the moment, and may be wrong in the next
       this.#outbox.delete(one);
       return ack.ok ? one.resolve(ack) : one.reject(new ClassWavesError(ack.error));
