@@ -313,6 +313,22 @@ def test_removed(lesson: Class) -> None:
     assert refused.value.code == "SESSION_ACCESS_DENIED"
 
 
+@pytest.mark.parametrize("event", ["participantRemoved", "sessionLeft", "snapshot"])
+def test_a_listener_may_close_it(lesson: Class, event: str) -> None:
+    teacher, student = lesson.teacher(), lesson.room("student", closeOn=event)
+    teacher.join()
+    joining = student.begin("join")
+    if event == "snapshot":
+        with pytest.raises(Refused) as refused:
+            student.end(joining)
+        assert refused.value.code == "CLOSED"
+    else:
+        student.end(joining)
+        teacher.send("removeParticipant", userId=student.look()["me"]["userId"])
+        student.until(lambda seen: seen["state"] == "closed", "the end")
+    assert student.states() == ["connecting", "joined", "closed"]
+
+
 def test_an_ended_session_is_over(lesson: Class, school: School, line: FaultyProxy) -> None:
     teacher, student = both(lesson)
     school.api.step(school.teacher, lesson.code, "end")

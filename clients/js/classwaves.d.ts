@@ -85,7 +85,7 @@ export class Classroom<Server = ServerToClientEvents, Client = ClientToServerEve
   on<Name extends keyof Heard<Server>>(event: Name, listener: Heard<Server>[Name]): () => void;
   /** Come in. Resolves in the session; rejects when refused for good, or closed. Called again, it is the same promise. */
   join(): Promise<SessionJoinedEvent>;
-  /** Send an event, in the order of the calls, until it has an answer. Rejects with a ClassWavesError. */
+  /** Send an event until it has an answer; what is stored, one after the other. Rejects with a ClassWavesError. */
   send<Name extends Sendable<Client>>(event: Name, ...payload: Given<Client, Name>): Promise<Answer<Client, Name>>;
   /** Send what may get lost. */
   emit<Name extends Sendable<Client>>(event: Name, ...payload: Given<Client, Name>): void;

@@ -15,10 +15,8 @@ const after = (ms, then) => setTimeout(then, ms * (1 + Math.random() / 2)); // a
 const delay = ({ code, retryAfterMs }) => retryAfterMs ?? (code === "NO_ANSWER" ? 0 : 1000);
 
 export class ClassWavesError extends Error {
-  constructor({ message, ...more }) { Object.assign(super(message ?? more.code), more); } // code, details?, retryAfterMs?
-  get name() { return "ClassWavesError"; }
+  constructor({ message, ...more }) { Object.assign(super(message ?? more.code), more, { name: "ClassWavesError" }); }
 }
-
 export class Classroom {
   state = "closed"; // connecting, waiting, joined, reconnecting, refused
   socket = null;
@@ -31,7 +29,6 @@ export class Classroom {
   #shown = null; // the token of the last attempt to connect
   #renewing = null; // the one request for a token
   #renewed = false; // since the server last took a token of ours
-
   constructor({ url = globalThis.location?.origin, code, token = null, refresh, io, storage, options }) {
     Object.assign(this, { url, code: code.trim().toUpperCase(), token, given: { refresh, io, storage, options } });
   }
@@ -53,7 +50,7 @@ export class Classroom {
     if (!this.#entry) return Promise.reject(new ClassWavesError(CLOSED));
     const body = this.#body(event, { ...(!WITHOUT_ID.includes(event) && { clientMessageId: newId() }), ...payload });
     return new Promise((resolve, reject) => {
-      this.#outbox.add({ event, body, resolve, reject, tries: 0, sent: false, putOff: false });
+      this.#outbox.add({ event, body, resolve, reject, tries: 0, sent: false });
       this.#flush();
     });
   }
@@ -65,7 +62,6 @@ export class Classroom {
     this.close();
   }
   close() { this.#end("closed", new ClassWavesError(CLOSED)); } // as if the connection were lost: join() comes back and resumes
-
   // ---- the connection, and the login behind it
   async #open(entry) {
     const { io = globalThis.io ?? (await import("socket.io-client")).io, refresh, options } = this.given;
@@ -110,6 +106,7 @@ export class Classroom {
     if (event === "roleChanged") this.me = { ...this.me, role: data.role };
     if (event === "authExpiring" && this.given.refresh) this.#refreshAuth(this.token).catch((error) => this.#say(this.state, error));
     this.#deliver(event, data, ...more);
+    if (!this.socket) return; // a listener has closed it
     if (event === "error" && !data.event && LOGIN.includes(data.code)) this.#loginLost(data); // the server disconnects now
     if (event === "error" && data.event === "joinSession" && this.state === "waiting") this.#notIn(data); // turned away
     if (event === "sessionLeft") this.#enter(); // removed, or it is gone: asked again, the server says which
@@ -155,10 +152,12 @@ export class Classroom {
     if (numbered) this.#keepPosition(); // after the listeners: never ahead of what they have kept
   }
   // ---- what goes
-  #flush() { // in the order of the calls: what the server has put off holds back what came after it
+  #flush() { // what is stored goes one after the other: nothing overtakes what has to be repeated. All else goes at once
+    let before = false;
     for (const one of this.#outbox) {
-      if (one.putOff || this.state !== "joined") return;
-      if (!one.sent) this.#transmit(one);
+      const stored = "clientMessageId" in one.body;
+      if (this.state === "joined" && !one.sent && !(stored && before)) this.#transmit(one);
+      before ||= stored;
     }
   }
   async #transmit(one) {
@@ -170,10 +169,11 @@ export class Classroom {
     const enough = { RATE_LIMIT: retryAfterMs > 10_000, INTERNAL_ERROR: one.tries > 4, NO_ANSWER: one.event === "signal" }[code];
     if (!PASSING.includes(code) || enough) { // a signal is of the moment, and may be wrong in the next
       this.#outbox.delete(one);
-      return ack.ok ? one.resolve(ack) : one.reject(new ClassWavesError(ack.error));
+      ack.ok ? one.resolve(ack) : one.reject(new ClassWavesError(ack.error));
+      return this.#flush();
     }
-    one.putOff = true;
-    after(delay(ack.error), () => { one.putOff = false; this.#flush(); });
+    one.sent = true; // until it is tried again
+    after(delay(ack.error), () => { one.sent = false; this.#flush(); });
   }
   #body = (event, payload) => (WITHOUT_CODE.includes(event) ? payload : { sessionCode: this.code, ...payload });
   get #key() { return `classwaves ${this.code} ${this.me?.userId}`; } // another user has seen other events

@@ -16,7 +16,7 @@ class Storage {
 
 const commands = {
   // What refresh gives, one after the other: a token, null, or {code} and {} to throw.
-  open(name, { tokens, stored, ...given }) {
+  open(name, { tokens, stored, closeOn, ...given }) {
     const one = { heard: [], tokens, asked: 0 };
     const refresh = async () => {
       one.asked += 1;
@@ -33,6 +33,7 @@ const commands = {
       options: { reconnectionDelay: 50, reconnectionDelayMax: 200, ...given.options },
     });
     one.room.on("*", (event, data, error) => one.heard.push(event === "state" ? [event, { state: data, code: error?.code }] : [event, data]));
+    if (closeOn) one.room.on(closeOn, () => one.room.close());
     rooms.set(name, one);
   },
   call: (name, method, ...args) => rooms.get(name).room[method](...args),
