@@ -1,24 +1,31 @@
-"""Take the README's pictures of the example page: ``python -m scripts.pictures`` in the root of the repository.
+"""Take pictures of the classroom pages: ``python -m scripts.pictures [DIRECTORY]`` in the root of
+the repository.
 
-They need Chromium and a Redis server, as the browser tests do.
+Without a directory, those of docs/images. With one, every page on a phone and a laptop, light and dark, to look at:
+with long names and messages, names from right to left, an empty class, one that has ended. It needs Chromium and a
+Redis server, as the browser tests do, and makes them small if pngquant is there.
 """
 
 import base64
+import random
+import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from classwaves import create_app
+from playwright.sync_api import Browser, expect
+
 from tests.support import processes
-from tests.support.apps import add_user, state_of
-from tests.support.browser import Window, started_chromium
-from tests.support.clients import Api
-from tests.support.gunicorn_server import ROOT, TEST_KEYS, Gunicorn
-from tests.support.redis_server import RedisServer
+from tests.support.browser import started_chromium
+from tests.support.classroom import LAPTOP, PHONE, Desk
+from tests.support.clients import RawClient
+from tests.support.gunicorn_server import ROOT
+from tests.support.school import School, open_school
 
 PICTURES = ROOT / "docs" / "images"
-WIDTH, HEIGHT = 760, 800
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+HEIGHT = 844
 
 TEACHER, TITLE = "Ms Okafor", "Biology 9b: Photosynthesis"
 LESSON = [
@@ -44,70 +51,193 @@ SIDE_BY_SIDE = """
 </style>
 <img src="data:image/png;base64,{}"><img src="data:image/png;base64,{}">
 """
+NAMES = [
+    *(
+        "Mia Brandt",
+        "Jonas Weber",
+        "Leila Haddad",
+        "Tom Becker",
+        "Sam Novak",
+        "Zoë Ångström",
+        "李小龍",
+        "Đặng Thị Hương",
+    ),
+    *(
+        "محمد عبد الرحمن",
+        "נועה לוי",
+        "Ada 🚀 Lovelace",
+        "O’Brien-Fitzgerald, Caoimhe",
+        "Wolfeschlegelsteinhausenbergerdorff",
+    ),
+    *(
+        f"{first} {last}"
+        for first in ("Ella", "Noah", "Ida")
+        for last in ("Krause", "Silva", "Okoye", "Rossi", "Kaya", "Nowak")
+    ),
+]
+LONG = (
+    "I think the plant makes more oxygen when the lamp is closer because more light reaches the leaf, but past a point "
+    "something else is missing: carbon dioxide, or warmth. https://example.org/"
+    + "a-very-long-address-without-a-break/"
+    * 4
+)
 
 
-def create_teacher(redis_url: str) -> None:
-    app = create_app({"REDIS_URL": redis_url, **TEST_KEYS})
-    add_user(app, TEACHER, "teacher")
-    state_of(app).close()
+class Scene:
+    """A lesson with thirty guests over the wire, and what they have said."""
+
+    def __init__(self, school: School, chance: random.Random) -> None:
+        self.school = school
+        self.code = school.api.ok("POST", "/sessions", school.teacher, {"title": TITLE})["sessionCode"]
+        school.api.step(school.teacher, self.code, "start")
+        self.people: dict[str, RawClient] = {name: school.guest(self.code, name) for name in NAMES}
+        self.ids = {name: one.join(self.code)["self"]["userId"] for name, one in self.people.items()}
+        self.chance = chance
+
+    def tell(self, name: str, event: str, **more: Any) -> dict[str, Any]:
+        ack = self.people[name].ask(event, {"sessionCode": self.code, **more})
+        if not ack["ok"]:
+            sys.exit(f"{event} of {name}: {ack}")
+        return ack
+
+    def play(self) -> None:
+        self.people[TEACHER] = self.school.connect(self.school.teacher)
+        self.people[TEACHER].join(self.code)
+        said = [self.tell(name, "sendMessage", message=text)["messageId"] for name, text in LESSON]
+        for name in self.chance.sample(NAMES, 6):
+            self.tell(name, "addReaction", messageId=said[4], emoji=self.chance.choice("👍🎉"))
+        for name, status in (("Jonas Weber", "idle"), ("Leila Haddad", "away"), ("Ida Silva", "away")):
+            self.tell(name, "updatePresence", status=status)
+        for name in ("Mia Brandt", "נועה לוי"):
+            self.tell(name, "raiseHand")
+        self.people.pop("Tom Becker").wire.drop()
+
+    def ask(self) -> None:
+        """An activity that most have answered."""
+        options = ["Light", "Warmth", "Carbon dioxide", "Water"]
+        question = {"question": "What is missing when a brighter lamp changes nothing?", "options": options}
+        more = {"activityId": "a", "activityType": "quiz", "data": {**question, "staffOnly": {"right": [2]}}}
+        self.tell(TEACHER, "updateActivity", status="started", **more)
+        for number, name in enumerate(one for one in self.ids if one in self.people and one != TEACHER):
+            if number < 21:
+                answer = {"choices": [self.chance.choice([0, 1, 2, 2, 2, 3])]}
+                self.tell(name, "submitActivityResponse", activityId="a", data=answer, clientId=name[:60])
+
+    def go_wild(self, answered: str) -> None:
+        """What is hard to show."""
+        self.tell("Wolfeschlegelsteinhausenbergerdorff", "sendMessage", message=LONG)
+        self.tell("محمد عبد الرحمن", "sendMessage", message="أعتقد أن الورقة تحتاج إلى الضوء (light) والماء.")
+        self.tell("Ada 🚀 Lovelace", "sendMessage", message="🎉🎉🎉")
+        self.tell("Zoë Ångström", "sendMessage", message="Do we also measure at night?", replyTo=answered)
+        self.tell(TEACHER, "muteParticipant", userId=self.ids["Ida Kaya"], muted=True)
 
 
-def take_pictures() -> None:
-    grace = {"CLASSWAVES_DISCONNECT_GRACE": "0.2"}
-    with (
-        RedisServer() as redis,
-        started_chromium() as browser,
-        Gunicorn(env={"REDIS_URL": redis.url, **grace}) as server,
-    ):
-        create_teacher(redis.url)
-        api = Api(server.url)
-        token = api.token(TEACHER)
-        made = {"title": "Chemistry 10a: Acids"}, {"title": TITLE}
-        code = [api.ok("POST", "/sessions", token, body)["sessionCode"] for body in made][-1]
-        api.step(token, code, "start")
-
-        square = {"viewport": {"width": WIDTH, "height": HEIGHT}, **LOOK}
-        teacher = Window(browser, server.url, **square)
-        teacher.log_in(TEACHER)
-        teacher.is_in_state("connected")
-        teacher.join(code)
-        teacher.is_in_session("active")
-        people = {TEACHER: teacher}
-        for name in ("Mia Brandt", "Jonas Weber", "Leila Haddad", "Tom Becker"):
-            people[name] = Window(browser, server.url, **square)
-            people[name].be_guest(name, code)
-        for number, (name, text) in enumerate(LESSON, 1):
-            people[name].say(text)
-            teacher.reads(*(said for _, said in LESSON[:number]))
-        people["Jonas Weber"].at("#status-select").select_option("idle")
-        people["Leila Haddad"].at("#status-select").select_option("away")
-        people.pop("Tom Becker").close()
-        presence = {"Okafor": "active", "Brandt": "active", "Weber": "idle", "Haddad": "away", "Becker": "disconnected"}
-        pair = [teacher, people["Mia Brandt"]]
-        for one in pair:
-            one.sees(**presence)
-            one.reads(*(said for _, said in LESSON))
-        teacher.at("#message").fill("Now plot both on one")
-
-        shots = [base64.b64encode(one.page.screenshot()).decode() for one in pair]
-        both = browser.new_page(viewport={"width": 2 * WIDTH + 72, "height": HEIGHT + 48})
+def take_for_docs(browser: Browser, scene: Scene) -> None:
+    """A teacher's laptop beside a student's phone, one of them light and one dark."""
+    laptop, phone = (
+        {"viewport": {"width": 1280, "height": HEIGHT}},
+        {**PHONE, "viewport": {"width": 390, "height": HEIGHT}},
+    )
+    scene.ask()
+    for name, teachers, students in (("classroom", "light", "dark"), ("classroom-dark", "dark", "light")):
+        teacher = Desk(browser, scene.school.url, **{**laptop, **LOOK, "color_scheme": teachers})
+        teacher.teach(scene.code)
+        student = Desk(browser, scene.school.url, **{**phone, **LOOK, "color_scheme": students})
+        student.come_as("Sam Novak", scene.code)
+        if name == "classroom":
+            student.at("#hand").click()
+        else:
+            student.at("#tab-activity").click()
+        scene.tell("Leila Haddad", "typing", isTyping=True)
+        expect(teacher.at(".typing")).to_contain_text("is typing")
+        student.page.wait_for_timeout(1500)  # receipts come once a second
+        shots = [base64.b64encode(one.page.screenshot()).decode() for one in (teacher, student)]
+        both = browser.new_page(viewport={"width": 1280 + 390 + 72, "height": HEIGHT + 48})
         both.set_content(SIDE_BY_SIDE.replace("{}", shots[0], 1).replace("{}", shots[1], 1))
-        both.screenshot(path=PICTURES / "classroom.png")
+        both.screenshot(path=PICTURES / f"{name}.png")
+        both.close()
+        student.at("#leave").click()
+        expect(student.at("#join")).to_be_visible()
+        check(teacher, student)
+    if shrink := shutil.which("pngquant"):  # a third of the size; without it they are right too
+        for name in ("classroom", "classroom-dark"):
+            command = [shrink, "--force", "--ext", ".png", "--skip-if-larger", str(PICTURES / f"{name}.png")]
+            subprocess.run(command, check=False)  # noqa: S603 - ours
 
-        phone = Window(browser, server.url, **{**PHONE, **LOOK, "color_scheme": "dark"})
-        phone.be_guest("Sam Novak", code)
-        phone.say("30 cm: 12 for us")
-        phone.reads(*(said for _, said in LESSON), "30 cm: 12 for us")
-        phone.page.screenshot(path=PICTURES / "phone-dark.png")
-        faults = [fault for one in (*people.values(), phone) for fault in one.faults]
-        if faults:
-            sys.exit(f"something went wrong in the page: {faults}")
+
+def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    url, school = scene.school.url, scene.school
+    scene.go_wild(school.api.messages(school.teacher, scene.code)[-1]["messageId"])
+    empty = school.session(waitingRoom=True)
+    over = school.session()
+    school.api.step(school.teacher, over, "start")
+    waiting = school.guest(empty, "Grace Hopper")
+    waiting.ask("joinSession", empty)
+    guest = school.joined(over, "Mia Brandt")
+    guest.say(over, "See you tomorrow!")
+    school.api.step(school.teacher, over, "end")
+    for device, size in (("laptop", LAPTOP), ("phone", PHONE)):
+        for theme in ("light", "dark"):
+
+            def take(desk: Desk, name: str, device: str = device, theme: str = theme) -> None:
+                desk.page.wait_for_timeout(300)
+                desk.page.screenshot(path=directory / f"{name}-{device}-{theme}.png")
+                if desk.scrolls_sideways():
+                    sys.exit(f"{name} is wider than its window")
+
+            options = {**size, **LOOK, "color_scheme": theme}
+            teacher = Desk(browser, url, **options)
+            take(teacher, "door")
+            teacher.teach(scene.code)
+            take(teacher, "teacher")
+            if device == "phone":
+                teacher.at("#tab-people").click()
+            teacher.person("Mia Brandt").locator("[aria-expanded]").click()
+            take(teacher, "people")
+            if device == "phone":
+                teacher.at("#tab-chat").click()
+            opener = teacher.message("More bubbles").locator(".opener")
+            opener.click()
+            teacher.at("#show-code").scroll_into_view_if_needed()
+            take(teacher, "actions")
+            teacher.at("#show-code").click()
+            take(teacher, "code")
+            teacher.page.goto(f"{url}/classroom/teacher")
+            take(teacher, "sessions")
+            for name, code in (("empty", empty), ("over", over)):
+                teacher.page.goto(f"{url}/classroom/")
+                teacher.page.goto(f"{url}/classroom/#code={code}")
+                teacher.page.reload()
+                teacher.at("#demo-teacher").click()
+                teacher.at("#chat textarea").wait_for(state="attached")
+                if device == "phone" and name == "empty":
+                    teacher.at("#tab-people").click()
+                take(teacher, name)
+            student = Desk(browser, url, **options)
+            student.come_as("Leonie von und zu Hohenlohe-Langenburg", scene.code)
+            student.at("#hand").click()
+            student.at("#message").fill("One moment\nplease")
+            student.at("#send").click()
+            take(student, "student")
+            check(teacher, student)
+
+
+def check(*desks: Desk) -> None:
+    faults = [fault for one in desks for fault in one.faults]
+    for one in desks:
+        one.close()
+    if faults:
+        sys.exit(f"something went wrong in the page: {faults}")
 
 
 if __name__ == "__main__":
     processes.mark_this_process()
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    take_pictures()
+    with open_school(CLASSWAVES_DISCONNECT_GRACE="0.2", CLASSWAVES_DEMO="1") as school, started_chromium() as browser:
+        scene = Scene(school, random.Random(9))  # noqa: S311 - the same pictures again
+        scene.play()
+        if sys.argv[1:]:
+            take_all(browser, scene, Path(sys.argv[1]))
+        else:
+            take_for_docs(browser, scene)
     processes.dismiss_reaper()
-    for picture in sorted(Path(PICTURES).glob("*.png")):
-        print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size // 1024} KiB")

@@ -69,18 +69,25 @@ export function mountChat(section, room, me, people, fetchHistory) {
     load();
     allow();
   }
-  const nearBottom = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+  // Who is at the end stays there, whatever grows: messages, reactions, receipts, the field below.
+  let atEnd = true;
   function toBottom() {
+    atEnd = true;
     scroll.scrollTop = scroll.scrollHeight;
     down.hidden = true;
     read.seen();
   }
-  scroll.addEventListener("scroll", () => { if (nearBottom()) { down.hidden = true; read.seen(); } }, { passive: true });
+  scroll.addEventListener("scroll", () => {
+    atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+    if (atEnd) { down.hidden = true; read.seen(); }
+  }, { passive: true });
+  const growth = new ResizeObserver(() => { if (atEnd) scroll.scrollTop = scroll.scrollHeight; });
+  for (const one of [scroll, list.node]) growth.observe(one);
 
   const on = (event, action) => room.on(event, (data) => { action(data); empty.hidden = list.node.childElementCount > 0; });
   on("snapshot", restore);
   on("messageReceived", (data) => {
-    const follow = nearBottom() || data.userId === me.userId;
+    const follow = atEnd || data.userId === me.userId;
     if (!show(data)) return;
     typing.delete(data.userId);
     drawTyping();
@@ -92,11 +99,10 @@ export function mountChat(section, room, me, people, fetchHistory) {
     setTimeout(() => line.remove(), 10000);
   });
   on("messageDeleted", ({ messageId }) => { list.remove(messageId); read.draw(); });
-  on("reactionUpdated", (data) => { const follow = nearBottom(); list.reacted(data); if (follow) toBottom(); });
+  on("reactionUpdated", (data) => list.reacted(data));
   on("sessionStatusChanged", ({ seq, status }) => {
     lesson.status = status;
     if (status !== "ended") list.notice(seq, { active: "The session is live.", paused: "The session is paused." }[status] || `The session is ${status}.`);
-    if (nearBottom()) toBottom();
     allow();
   });
   on("sessionEnded", ({ seq }) => { lesson.status = "ended"; list.notice(seq, "The session has ended."); allow(); toBottom(); });
@@ -193,7 +199,7 @@ export function mountChat(section, room, me, people, fetchHistory) {
       ? [...names.flatMap((name, at) => [at ? " and " : "", el("bdi", {}, name)]), names.length > 1 ? " are typing…" : " is typing…"] : []));
   }
 
-  const read = receipts(room, me, people, list, () => !section.hidden && !document.hidden && nearBottom() && lesson.status !== "ended");
+  const read = receipts(room, me, people, list, () => !section.hidden && !document.hidden && atEnd && lesson.status !== "ended");
   for (const entry of JSON.parse(sessionStorage.getItem(KEY) || "[]")) post(entry); // what was under way when the page was reloaded
   allow();
   const lock = (why) => { lesson.locked = why; allow(); };
