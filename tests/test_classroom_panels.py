@@ -235,6 +235,14 @@ def test_groups_are_dealt_out_changed_and_talk(window: OpenWindow, code: str, cl
     expect(cards).to_have_count(2)
     expect(teacher.at(".loose .pick")).to_have_text(["Ann"])
 
+    teacher.at(".loose .pick").click()  # and one is made by hand
+    teacher.at(".make").get_by_label("Name").fill("Readers")
+    teacher.press("Enter")
+    readers = teacher.at(".group:has(h3:text-is('Readers'))")
+    readers.locator(".pick").click()
+    teacher.at(".mover").get_by_role("button", name="Make leader").click()
+    expect(readers.locator(".members li")).to_have_text(["Annleader"])
+
 
 def test_a_file_goes_on_after_the_connection_was_cut(
     network: FaultyProxy, window: OpenWindow, code: str, server: Gunicorn, tmp_path: Path
@@ -253,9 +261,11 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     student.complains(AWAY)
     is_accessible(student, "files")
     expect(teacher.at(".file")).to_have_count(0)
+    happens_meanwhile(server, code)
     network.accept()
     expect(student.at(".file")).to_contain_text("1.5 MB · you", timeout=20_000)
     expect(student.at(".upload")).to_have_count(0)
+    has_missed_nothing(student)
     expect(teacher.at(".file bdi")).to_have_text([name])
     with teacher.page.expect_download() as download:
         teacher.at(".file").get_by_role("button", name="Download").click()
@@ -284,6 +294,33 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     expect(teacher.at("#files")).to_contain_text("Files are turned off in this session.")
     expect(teacher.at("#file-input")).to_be_disabled()
     student.forgive(AWAY)
+
+
+def happens_meanwhile(server: Gunicorn, code: str) -> None:
+    """What a student misses who is not connected: something in each panel."""
+    staff = RawClient(server.url, Api(server.url).token("teacher"))
+    people = staff.join(code)["participants"]
+    student = next(one["userId"] for one in people if one["role"] == "student")
+    question = {"question": "Why?", "options": ["So", {"no": "text"}]}
+    activity = {"activityId": "a", "activityType": "poll", "status": "started"}
+    text = {"segmentId": "s", "revision": 1, "text": "hello", "isFinal": True, "startMs": 0, "endMs": 1}
+    for event, data in (
+        ("updateActivity", {**activity, "data": question}),
+        ("createGroup", {"name": "Readers", "memberIds": [student]}),
+        ("publishTranscription", text),
+    ):
+        assert staff.ask(event, {"sessionCode": code, **data})["ok"]
+    staff.close()
+
+
+def has_missed_nothing(student: Window) -> None:
+    student.at("#tab-activity").click()
+    expect(student.at("#activity .option")).to_have_text(["So", "[object Object]"])
+    student.at("#tab-groups").click()
+    expect(student.at(".own-group h3")).to_have_text("Readers")
+    student.at("#tab-captions").click()
+    expect(student.at(".said .text")).to_have_text(["hello"])
+    student.at("#tab-files").click()
 
 
 def is_in_call(window: Window, kind: str, words: str = "") -> None:
