@@ -3,28 +3,33 @@
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, WebSocket, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.support.browser import AWAY, Window, started_chromium
-from tests.support.classroom import PHONE, RULES
+from tests.support.classroom import PHONE
 from tests.support.clients import Api, RawClient
-from tests.support.contract import contract_package
 from tests.support.gunicorn_server import Gunicorn
+from tests.support.panels import (
+    begins_anew,
+    frames_of,
+    happens_meanwhile,
+    has_missed_nothing,
+    is_accessible,
+    lose,
+    too_much_happens,
+)
 from tests.support.proxy import FaultyProxy
 from tests.support.waiting import eventually
 from tests.test_browser_media import FAKE_MEDIA, RECOGNITION, WATCHED, says
 
 # One Chromium, and one at a time on a small machine.
 pytestmark = pytest.mark.xdist_group("browser")
-
-# What axe-core finds fault with in a part of the page.
-AXE = """([selector, rules]) => axe.run(selector, { runOnly: rules, resultTypes: ["violations"] })
-    .then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`))"""
 
 # Frames of the other one's camera that have been shown.
 FRAMES = "() => document.querySelector('#call video.remote').getVideoPlaybackQuality().totalVideoFrames"
@@ -40,8 +45,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Gunicorn]:
-    """A server on which a file takes its time, so that it can be cut in the middle."""
-    env = {"CLASSWAVES_LOGIN_RATE": "100/minute", "CLASSWAVES_CHUNK_RATE": "2/second"}
+    """A server on which a file takes its time, so that it can be cut in the middle, and few events can be missed."""
+    env = {
+        "CLASSWAVES_LOGIN_RATE": "100/minute",
+        "CLASSWAVES_CHUNK_RATE": "3/second",
+        "CLASSWAVES_RESUME_ENTRIES": "6",
+    }
     with Gunicorn(env=env) as server:
         yield server
 
@@ -98,27 +107,6 @@ def class_of(server: Gunicorn, code: str) -> Iterator[Callable[..., list[RawClie
     yield join
     for client in joined:
         client.close()
-
-
-def is_accessible(window: Window, panel: str) -> None:
-    """Look at a panel by light and by dark, and at how wide it is."""
-    if not window.page.evaluate("typeof axe === 'object'"):
-        window.page.evaluate((contract_package("axe-core") / "axe.min.js").read_text())
-    for scheme in ("light", "dark"):
-        window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert window.page.evaluate(AXE, [f"#{panel}", RULES]) == []
-    assert not window.scrolls_sideways()
-
-
-def frames_of(window: Window) -> list[str]:
-    """Return a list into which everything is put that the server sends from now on."""
-    heard: list[str] = []
-
-    def listen(socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: heard.append(str(frame)))
-
-    window.page.on("websocket", listen)
-    return heard
 
 
 def bars(window: Window) -> Locator:
@@ -255,10 +243,8 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     student.at("#file-input").set_input_files(file)  # type: ignore[arg-type]
     bar = student.at(".upload progress")
     eventually(lambda: bar.evaluate("one => one.value") > 0, what="a part of the file at the server")
-    network.refuse()
-    network.cut()
+    lose(student, network)
     expect(student.at(".upload .hint")).to_contain_text("Waiting for the connection")
-    student.complains(AWAY)
     is_accessible(student, "files")
     expect(teacher.at(".file")).to_have_count(0)
     happens_meanwhile(server, code)
@@ -266,6 +252,10 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     expect(student.at(".file")).to_contain_text("1.5 MB · you", timeout=20_000)
     expect(student.at(".upload")).to_have_count(0)
     has_missed_nothing(student)
+    lose(student, network)
+    too_much_happens(server, code)
+    network.accept()
+    begins_anew(student)
     expect(teacher.at(".file bdi")).to_have_text([name])
     with teacher.page.expect_download() as download:
         teacher.at(".file").get_by_role("button", name="Download").click()
@@ -281,6 +271,14 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     is_accessible(teacher, "files")
     large = {**file, "buffer": content * 2}
     teacher.at("#file-input").set_input_files(large)  # type: ignore[arg-type]
+    bar = teacher.at(".upload progress")
+    eventually(lambda: bar.evaluate("one => one.value") > 0, what="a part of the large file at the server")
+    heard = frames_of(teacher)
+    teacher.page.reload()
+    teacher.at("#tab-files").click()
+    teacher.at("#file-input").set_input_files(large)  # type: ignore[arg-type]
+    eventually(lambda: bar.evaluate("one => one.value") > 0, what="the part that the server has")
+    assert re.search(r'"nextIndex":[1-9]\d*,"complete":false', "".join(heard)), "it goes on where it was"
     teacher.at(".upload").get_by_role("button", name="Cancel").click()
     expect(teacher.at(".upload")).to_have_count(0)
     teacher.at(".file").get_by_role("button", name="Remove").click()
@@ -294,33 +292,6 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     expect(teacher.at("#files")).to_contain_text("Files are turned off in this session.")
     expect(teacher.at("#file-input")).to_be_disabled()
     student.forgive(AWAY)
-
-
-def happens_meanwhile(server: Gunicorn, code: str) -> None:
-    """What a student misses who is not connected: something in each panel."""
-    staff = RawClient(server.url, Api(server.url).token("teacher"))
-    people = staff.join(code)["participants"]
-    student = next(one["userId"] for one in people if one["role"] == "student")
-    question = {"question": "Why?", "options": ["So", {"no": "text"}]}
-    activity = {"activityId": "a", "activityType": "poll", "status": "started"}
-    text = {"segmentId": "s", "revision": 1, "text": "hello", "isFinal": True, "startMs": 0, "endMs": 1}
-    for event, data in (
-        ("updateActivity", {**activity, "data": question}),
-        ("createGroup", {"name": "Readers", "memberIds": [student]}),
-        ("publishTranscription", text),
-    ):
-        assert staff.ask(event, {"sessionCode": code, **data})["ok"]
-    staff.close()
-
-
-def has_missed_nothing(student: Window) -> None:
-    student.at("#tab-activity").click()
-    expect(student.at("#activity .option")).to_have_text(["So", "[object Object]"])
-    student.at("#tab-groups").click()
-    expect(student.at(".own-group h3")).to_have_text("Readers")
-    student.at("#tab-captions").click()
-    expect(student.at(".said .text")).to_have_text(["hello"])
-    student.at("#tab-files").click()
 
 
 def is_in_call(window: Window, kind: str, words: str = "") -> None:
