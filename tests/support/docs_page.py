@@ -14,7 +14,7 @@ from tests.support.contract import compiled
 from tests.support.docs_stage import PageFolder, Stage
 from tests.support.formats import FORMATS
 from tests.support.gunicorn_server import ROOT
-from tests.support.page_shell import SERVERS, commands
+from tests.support.page_shell import commands, serves
 from tests.support.tools import node
 
 SHELL = ("console", "bash", "sh", "shell")
@@ -28,8 +28,7 @@ class PageRun:
     """One page, its blocks and what they have written."""
 
     def __init__(self, stage: Stage, page: str, found: list[Block]) -> None:
-        starts = any(block.language in SHELL and not block.way and _starts_server(block) for block in found)
-        self.at = PageFolder(stage, page, starts)
+        self.at = PageFolder(stage, page)
         self._blocks = found
         self._written = ""
         self._tests = False
@@ -65,10 +64,11 @@ class PageRun:
         elif block.file:
             self._file(block)
         elif block.language in SHELL:
-            for command, output in commands(self.at.ours(block.text)):
-                self._written = self.at.shell.run(command)
+            for command, output in commands(block.text):
+                self.at.serves = self.at.serves or serves(command) == "web"
+                self._written = self.at.shell.run(self.at.ours(command))
                 if output:
-                    expect(output, self._written)
+                    expect(self.at.ours(output), self._written)
         elif block.language in PYTHON:
             self._python = True
             text = self.at.ours(block.text)
@@ -194,7 +194,3 @@ def _pattern(line: str) -> str:
     if line.strip() in ("…", "..."):
         return r"(?:.*\n?)*?"
     return ".*".join(map(re.escape, re.split(r"…|\.\.\.", line)))
-
-
-def _starts_server(block: Block) -> bool:
-    return any(re.search(server, block.text) for server in SERVERS if "celery" not in server)

@@ -1,7 +1,7 @@
 """What pages of the docs are run on: one Redis and one demo server for all of them, and a folder for each.
 
-Addresses on pages mean ours: ``8000`` is the demo server, or the one that the page itself starts, ``9000`` a second one
-of the page, ``6379`` the Redis. Each folder looks like a checkout, with ``shop.py`` of ``tests/docs`` beside it.
+Addresses on pages mean ours: ``8000`` is the demo server, until the page starts one itself; ``9000`` is a second one of
+the page, ``6379`` the Redis. Each folder looks like a checkout, with ``shop.py`` of ``tests/docs`` beside it.
 """
 
 import json
@@ -59,15 +59,15 @@ class Stage:
 class PageFolder:
     """A page's folder, with what its blocks run in."""
 
-    def __init__(self, stage: Stage, page: str, starts_server: bool) -> None:
+    def __init__(self, stage: Stage, page: str) -> None:
         self.name = plain(page)
         self.folder = stage.folder / self.name
         self.folder.mkdir()
         self.stage = stage
         self._from_nothing = page in FROM_NOTHING
-        self._ports: dict[str, int] = {"9000": free_port()}
-        if starts_server:
-            self._ports["8000"] = free_port()
+        self._port, self._second = free_port(), free_port()
+        self.serves = False
+        """Whether the page has started a server of its own."""
         self._python: subprocess.Popen[str] | None = None
         for name in COPIED:
             shutil.copy(ROOT / name, self.folder)
@@ -75,15 +75,21 @@ class PageFolder:
             if (ROOT / name).exists():
                 (self.folder / name).symlink_to(ROOT / name)
         shutil.copy(BESIDE / "shop.py", self.folder)
+        activate = self.folder / ".venv" / "bin" / "activate"
+        activate.parent.mkdir(parents=True)
+        activate.touch()  # whose Python it is, is decided
         (self.folder / "pytest.ini").write_text("[pytest]\n")  # or it would take our own settings
 
     def ours(self, text: str) -> str:
         """Return a text with our addresses in it."""
 
         def port(found: re.Match[str]) -> str:
-            if found[0] == "6379":
-                return str(self.stage.redis.port)
-            return str(self._ports.get(found[0]) or self.stage.server.port)
+            match found[0]:
+                case "6379":
+                    return str(self.stage.redis.port)
+                case "9000":
+                    return str(self._second)
+            return str(self._port if self.serves else self.stage.server.port)
 
         return re.sub(r"\b(8000|9000|6379)\b", port, text)
 
@@ -94,8 +100,8 @@ class PageFolder:
             "PYTHONPATH": f"{self.folder}:{ROOT}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "CLASSWAVES_DATA_DIR": str(self.folder / "data"),
-            "FLASK_RUN_PORT": self.ours("8000"),
-            "PORT": self.ours("8000"),
+            "FLASK_RUN_PORT": str(self._port),
+            "PORT": str(self._port),
         }
         if self._from_nothing:
             return env
@@ -104,7 +110,7 @@ class PageFolder:
     @cached_property
     def shell(self) -> PageShell:
         """The page's shell."""
-        shell = PageShell(self.folder, self.env, int(self.ours("8000")))
+        shell = PageShell(self.folder, self.env, self._port, self._second)
         if (beside := self.beside(".sh")).exists():
             shell.run(self.ours(beside.read_text()))
         return shell

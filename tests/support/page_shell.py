@@ -15,13 +15,13 @@ from pathlib import Path
 from tests.support.waiting import eventually
 
 SERVERS = {
-    r"\bgunicorn\b": r"Listening at|Booting worker",
-    r"\bcelery\b.*\bworker\b": r"celery@",
-    r"\bflask\b.*\brun\b": r"Running on",
-    r"\bcaddy run\b": r"serving initial configuration",
-    r"\bpython -m http\.server\b": r"Serving HTTP",
+    r"\bgunicorn\b": ("web", r"Listening at|Booting worker"),
+    r"\bflask\b.*\brun\b": ("web", r"Running on"),
+    r"\bcelery\b.*\bworker\b": ("celery", r"celery@"),
+    r"\bcaddy run\b": ("caddy", r"serving initial configuration"),
+    r"\bpython -m http\.server\b": ("files", r"Serving HTTP"),
 }
-"""Commands that do not end by themselves, and what they write when they have begun."""
+"""Commands that do not end by themselves: of what kind they are, and what they write when they have begun."""
 
 SHIMS = {
     "make": 'exec /usr/bin/make --dry-run "$@" >/dev/null',
@@ -37,13 +37,14 @@ class PageShell:
     :param folder: where the page begins
     :param env: what it finds in its environment
     :param port: where a gunicorn listens that is not told where
+    :param second: of another server, which may run beside it
     """
 
-    def __init__(self, folder: Path, env: dict[str, str], port: int) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], port: int, second: int) -> None:
         self._cwd = folder
         self._hidden = folder.with_name(f"{folder.name}-shell")
         self._hidden.mkdir()
-        self._port = port
+        self._port, self._second = port, second
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         for name, script in SHIMS.items():
             shim = self._hidden / name
@@ -57,34 +58,42 @@ class PageShell:
 
         :raises AssertionError: when it does not end with 0, or a server does not begin
         """
-        for server, begun in SERVERS.items():
-            if re.search(server, command) and not re.search(r"\bcheck\b|--help|--version", command):
-                self._serve(server, begun, command.rstrip(" &\n"))
-                return ""
+        if server := serves(command):
+            self._serve(server, command.rstrip(" &\n"))
+            return ""
         keep = f"trap 'env -0 >{self._hidden}/env; pwd >{self._hidden}/cwd' EXIT\n"
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["bash", "-c", f"{keep}{command}"],
             cwd=self._cwd,
             env=self._env,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE,
+            start_new_session=True,
         )
-        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}\nexit code {done.returncode}"
+        try:
+            output, wrong = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, wrong = process.communicate()
+            raise AssertionError(f"$ {command}\n{output}{wrong}\ndoes not end; is it a server?") from None
+        assert process.returncode == 0, f"$ {command}\n{output}{wrong}\nexit code {process.returncode}"
         pairs = (self._hidden / "env").read_text().split("\0")
         self._env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
         self._cwd = Path((self._hidden / "cwd").read_text().strip())
-        return done.stdout
+        return output
 
     def close(self) -> None:
         """End the servers of the page."""
         for name in list(self._servers):
             self._end(name)
 
-    def _serve(self, name: str, begun: str, command: str) -> None:
-        self._end(name)  # the same on the same port, set up in another way
-        log = self._hidden / f"server-{list(SERVERS).index(name)}.log"
+    def _serve(self, kind: str, command: str) -> None:
+        name = f"{kind}-2" if str(self._second) in command else kind
+        self._end(name)  # a reader stops the one before, which has the same port
+        begun = next(begun for server, (_, begun) in SERVERS.items() if re.search(server, command))
+        log = self._hidden / f"{name}.log"
         env = dict(self._env)
         if "gunicorn" in command and "--config" not in command and not re.search(r"--bind|-b ", command):
             env["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{self._port}"
@@ -110,6 +119,13 @@ class PageShell:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def serves(command: str) -> str:
+    """Return what kind of server a command starts, or nothing."""
+    if re.search(r"\bcheck\b|--help|--version|--check-config", command):
+        return ""
+    return next((kind for server, (kind, _) in SERVERS.items() if re.search(server, command)), "")
 
 
 def commands(text: str) -> list[tuple[str, str]]:
