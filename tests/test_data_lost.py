@@ -1,6 +1,5 @@
 """Redis comes back without what it had acknowledged: no silent hole, and nobody is left waiting."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from tests.support.pair import Pair
 from tests.support.pair import kept_pair as kept_pair
 from tests.support.pair import kept_redis as kept_redis
 from tests.support.pair import kept_servers as kept_servers
+from tests.support.redis_copy import Copy
 from tests.support.redis_server import RedisServer
 from tests.support.resuming import ResumingClient, agreed, gathered
 from tests.support.waiting import eventually
@@ -16,23 +16,6 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.xdist_group("data lost")
 
 GONE = {"SESSION_NOT_FOUND", "SESSION_EXPIRED"}
-
-
-class Copy:
-    """What Redis has on disk now, to go back to."""
-
-    def __init__(self, redis: RedisServer, directory: Path) -> None:
-        self._redis = redis
-        self._kept = directory / "copy"
-        shutil.copytree(redis.directory, self._kept)
-
-    def restore(self) -> None:
-        """Restart Redis as it was then."""
-        self._redis.kill()
-        self._redis.forget()
-        for path in self._kept.glob(self._redis.data_files):
-            (shutil.copytree if path.is_dir() else shutil.copy)(path, self._redis.directory / path.name)
-        self._redis.start()
 
 
 def all_say(clients: list[ResumingClient], text: str) -> None:

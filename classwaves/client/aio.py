@@ -23,7 +23,7 @@ from .rest import API, Guest, Login
 from .session import Session
 from .stream import Flag, Stream
 from .typed import AsyncCalls, ClientEvent, OnClient, OnRoom, RoomEvent
-from .wire import CONNECT_TIMEOUT, NEEDED, AsyncWire, Failures, refusal_of
+from .wire import NEEDED, AsyncWire, Failures, refusal_of
 
 if importlib.util.find_spec("aiohttp") is None:
     raise ImportError(NEEDED.format("aiohttp"))
@@ -391,20 +391,22 @@ class AsyncClient(_Speaks):
             self._lost(connection)
 
     async def _connect(self, connection: int, token: str | None) -> None:
-        wire = AsyncWire(self._options)
-        told: list[Any] = []
+        wire = AsyncWire(self._options, lambda: self._lost(connection))
 
         def connected() -> None:
-            self._wires = {connection: wire}
             self._core.connected(connection)
+
+        def refused(*told: Any) -> None:
+            if refusal := refusal_of(told):
+                self._core.connect_failed(connection, refusal, time.monotonic())
 
         def heard(event: str, *data: Any) -> None:
             self._core.heard(connection, event, data[0] if data else None)
 
         wire.on("connect", connected, namespace=self._namespace)
-        wire.on("connect_error", lambda *data: told.extend(data), namespace=self._namespace)
-        wire.on("disconnect", lambda *_: self._lost(connection), namespace=self._namespace)
+        wire.on("connect_error", refused, namespace=self._namespace)
         wire.on("*", heard, namespace=self._namespace)
+        self._wires[connection] = wire
         try:
             await wire.connect(
                 self._url,
@@ -412,18 +414,15 @@ class AsyncClient(_Speaks):
                 transports=self._transports,
                 namespaces=[self._namespace],
                 socketio_path=self._path,
-                wait_timeout=CONNECT_TIMEOUT,
+                wait=False,  # it would wait on for an answer when the transport is gone
             )
         except Failures as error:
-            await _disconnect(wire)
-            self._core.connect_failed(connection, refusal_of(tuple(told)) or str(error), time.monotonic())
-            return
-        if wire.eio.state != "connected" or self._core.connection != connection:
-            self._lost(connection)  # before the client had begun to tell, or not wanted any more
-            await _disconnect(wire)
+            self._core.connect_failed(connection, str(error), time.monotonic())
+        if connection not in self._wires and not wire.gone:
+            await _disconnect(wire)  # it is not wanted any more
 
     def _lost(self, connection: int) -> None:
-        self._wires.pop(connection, None)
+        self._wires.pop(connection, None)  # python-engineio still works on its end: it is not to be disturbed
         self._core.lost(connection, time.monotonic())
 
     async def _refresh(self, get_token: Callable[[], str | Awaitable[str]]) -> None:

@@ -28,6 +28,9 @@ log = logging.getLogger("classwaves.client")
 #: Seconds before the first attempt to come back, doubled for each that follows, and the most; each times 0.5 to 1.5.
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 5.0
 
+#: Seconds until a connection must have been made.
+CONNECT_PATIENCE = 15.0
+
 
 class State(Enum):
     IDLE = auto()
@@ -70,6 +73,7 @@ class Core:
         self._refresh_at: float | None = None
         self._attempts = 0
         self._retry_at = 0.0
+        self._connect_by = 0.0
         self._actions: deque[Action] = deque()
         self._requests = Requests()
         self._joins: dict[str, Call] = {}
@@ -170,6 +174,7 @@ class Core:
         """:param refusal: the data of the server's ``connect_error``, else what went wrong, in words."""
         if connection != self.connection or self.state is not State.CONNECTING:
             return
+        self._actions.append(Drop(connection))
         if isinstance(refusal, dict):
             self.trouble = from_wire(refusal)
             if self.trouble.code in UNAUTHENTICATED:
@@ -186,6 +191,7 @@ class Core:
     def lost(self, connection: int, now: float) -> None:
         if connection != self.connection or self.state not in (State.CONNECTED, State.CONNECTING):
             return
+        self._actions.append(Drop(connection))
         for session in self.sessions.values():
             session.lost()
             if session.wanted:
@@ -271,13 +277,16 @@ class Core:
                 self._refresh()
             else:
                 self.connection += 1
-                self.state = State.CONNECTING
+                self.state, self._connect_by = State.CONNECTING, now + CONNECT_PATIENCE
                 self._actions.append(Connect(self.connection, self._token))
+        if self.state is State.CONNECTING and now >= self._connect_by:
+            self.connect_failed(self.connection, "The server does not answer", now)
         if self._refresh_at is not None and now >= self._refresh_at:
             self._refresh()
         if now >= self._requests.look_at:
             self._send_what_is_due(now)
-        moments = [self._requests.look_at, self._refresh_at, self._retry_at if self.state is State.WAITING else None]
+        moments = [self._requests.look_at, self._refresh_at]
+        moments += [{State.WAITING: self._retry_at, State.CONNECTING: self._connect_by}.get(self.state)]
         return min(moment for moment in moments if moment is not None)
 
     def take_actions(self) -> list[Action]:
@@ -291,7 +300,6 @@ class Core:
                 self._actions.append(Send(self.connection, number, call.event, call.arguments()))
         except Unanswered as event:
             log.warning("no answer to %s within %g s: connecting anew", event, PATIENCE)
-            self._actions.append(Drop(self.connection))
             self.lost(self.connection, now)
 
     def _may_go(self, call: Call) -> bool:
@@ -324,10 +332,10 @@ class Core:
             return
         self.state, self.error = State.CLOSED, error
         self._actions.append(Drop(self.connection))
-        self._requests.end(error or closed("client"))
         for session in self.sessions.values():
             if session.wanted:
                 session.stop(error)
+        self._requests.end(error or closed("client"))
         for stream in self.streams:
             stream.end(error)
         self.settled.set()

@@ -22,7 +22,7 @@ from .rest import API, Guest, Login
 from .session import Session
 from .stream import Flag, Stream
 from .typed import Calls, ClientEvent, OnClient, OnRoom, RoomEvent
-from .wire import CONNECT_TIMEOUT, NEEDED, Failures, SyncWire, refusal_of
+from .wire import NEEDED, Failures, SyncWire, refusal_of
 
 for _library, _package in (("websocket", "websocket-client"), ("requests", "requests")):
     if importlib.util.find_spec(_library) is None:
@@ -391,22 +391,24 @@ class Client(_Speaks):
             self._lost(connection)
 
     def _connect(self, connection: int, token: str | None) -> None:
-        wire = SyncWire(self._options)
-        told: list[Any] = []
+        wire = SyncWire(self._options, lambda: self._lost(connection))
 
         def connected() -> None:
             with self._lock:
-                self._wires = {connection: wire}
                 self._core.connected(connection)
+
+        def refused(*told: Any) -> None:
+            if refusal := refusal_of(told):
+                self._failed(connection, refusal)
 
         def heard(event: str, *data: Any) -> None:
             with self._lock:
                 self._core.heard(connection, event, data[0] if data else None)
 
         wire.on("connect", connected, namespace=self._namespace)
-        wire.on("connect_error", lambda *data: told.extend(data), namespace=self._namespace)
-        wire.on("disconnect", lambda *_: self._lost(connection), namespace=self._namespace)
+        wire.on("connect_error", refused, namespace=self._namespace)
         wire.on("*", heard, namespace=self._namespace)
+        self._wires[connection] = wire
         try:
             wire.connect(
                 self._url,
@@ -414,20 +416,20 @@ class Client(_Speaks):
                 transports=self._transports,
                 namespaces=[self._namespace],
                 socketio_path=self._path,
-                wait_timeout=CONNECT_TIMEOUT,
+                wait=False,  # it would wait on for an answer when the transport is gone
             )
         except Failures as error:
-            _disconnect(wire)
-            with self._lock:
-                self._core.connect_failed(connection, refusal_of(tuple(told)) or str(error), time.monotonic())
-            return
-        if wire.eio.state != "connected" or self._core.connection != connection:
-            self._lost(connection)  # before the client had begun to tell, or not wanted any more
-            _disconnect(wire)
+            self._failed(connection, str(error))
+        if connection not in self._wires and not wire.gone:
+            _disconnect(wire)  # it is not wanted any more
+
+    def _failed(self, connection: int, why: Any) -> None:
+        with self._lock:
+            self._core.connect_failed(connection, why, time.monotonic())
 
     def _lost(self, connection: int) -> None:
         with self._lock:
-            self._wires.pop(connection, None)
+            self._wires.pop(connection, None)  # python-engineio still works on its end: it is not to be disturbed
             self._core.lost(connection, time.monotonic())
 
     def _refresh(self, get_token: Callable[[], str]) -> None:

@@ -6,16 +6,13 @@ install.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import engineio
 import socketio
 
 NEEDED = "classwaves.client needs {}: pip install 'classwaves[client]'"
-
-#: Seconds until a connection must have been made.
-CONNECT_TIMEOUT = 10
 
 Failures = (socketio.exceptions.SocketIOError, engineio.exceptions.EngineIOError, OSError, ValueError)
 """What a connection may end with that cannot be made, or is gone."""
@@ -29,10 +26,20 @@ class _OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio h
 
 
 class SyncWire(socketio.Client):  # type: ignore[misc] # python-socketio has no types
-    """A client whose handlers are called in the order in which events came."""
+    """A client whose handlers are called in the order in which events came.
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    :param ended: called when the transport is gone; python-socketio tells of it only once the namespace was connected.
+    """
+
+    def __init__(self, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
+        self.gone = False
+        self._ended = ended
         super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
+
+    def _handle_eio_disconnect(self, *reason: Any) -> None:
+        super()._handle_eio_disconnect(*reason)
+        self.gone = True
+        self._ended()
 
     def _engineio_client_class(self) -> type[_OrderlyEngine]:
         return _OrderlyEngine
@@ -48,16 +55,24 @@ class _OrderlyAsyncEngine(engineio.AsyncClient):  # type: ignore[misc] # python-
 class AsyncWire(socketio.AsyncClient):  # type: ignore[misc] # python-socketio has no types
     """The same for asyncio."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
+        self.gone = False
+        self._ended = ended
         super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
+
+    async def _handle_eio_disconnect(self, *reason: Any) -> None:
+        await super()._handle_eio_disconnect(*reason)
+        self.gone = True
+        self._ended()
 
     def _engineio_client_class(self) -> type[_OrderlyAsyncEngine]:
         return _OrderlyAsyncEngine
 
 
-def refusal_of(told: tuple[Any, ...]) -> Any:
-    """What a ``connect_error`` says: the data of ClassWaves if it is a refusal, else words."""
+def refusal_of(told: tuple[Any, ...]) -> dict[str, Any] | None:
+    """What a ``connect_error`` of ClassWaves says; ``None`` for python-socketio's own, which raises, too."""
     for one in told:
         if isinstance(one, dict) and isinstance(one.get("data"), dict) and "code" in one["data"]:
-            return one["data"]
+            found: dict[str, Any] = one["data"]
+            return found
     return None

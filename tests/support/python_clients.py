@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
 from typing import Any, Self
 
 from classwaves.client import AsyncClient, Client, Event
@@ -27,9 +26,17 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(task, self._loop).result(60)
 
     def close(self) -> None:
+        """End it as ``asyncio.run`` does: a task of python-engineio's may still wait when its connection has ended."""
+        self.run(self._cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class AnyRoom:
@@ -117,9 +124,8 @@ class AnyClient:
 
     def close(self) -> None:
         if self.loop:
-            with suppress(RuntimeError):  # it is closed
-                self.loop.run(self.client.close())
-                self.loop.close()
+            self.loop.run(self.client.close())
+            self.loop.close()
         else:
             self.client.close()
 

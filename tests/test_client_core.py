@@ -1,0 +1,230 @@
+"""The core of ``classwaves.client`` by itself: no server, no clock, no threads."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from classwaves.client import ClassWavesError
+from classwaves.client.actions import Connect, Drop, Refresh, Send
+from classwaves.client.calls import Call
+from classwaves.client.core import Core
+from classwaves.client.requests import PATIENCE
+from classwaves.client.session import Session
+
+OK: dict[str, Any] = {"ok": True}
+CODE = "ABC234"
+
+
+def refusal(code: str, **more: Any) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": "", **more}}
+
+
+def joined(seq: int, epoch: str = "e", recovered: bool = False, missed: tuple[Any, ...] = ()) -> dict[str, Any]:
+    about = {"sessionCode": CODE, "seq": seq, "epoch": epoch, "status": "active"}
+    return {**about, "recovered": recovered, "missed": list(missed)}
+
+
+def said(seq: int) -> dict[str, Any]:
+    return {"sessionCode": CODE, "seq": seq, "message": str(seq)}
+
+
+class World:
+    """A core, and the time."""
+
+    def __init__(self, refreshes: bool = False, bound: int = 100) -> None:
+        self.now = 100.0
+        self.core = Core("token", refreshes, threading.Event, bound)
+        self.core.open(self.now)
+
+    def step(self, seconds: float = 0.0) -> list[Any]:
+        """What there is to do, so much later."""
+        self.now += seconds
+        self.core.tick(self.now)
+        return self.core.take_actions()
+
+    def connect(self) -> int:
+        (connect,) = self.step(10)
+        assert isinstance(connect, Connect)
+        self.core.connected(connect.connection)
+        return connect.connection
+
+    def sent(self, seconds: float = 0.0) -> list[Send]:
+        return [action for action in self.step(seconds) if isinstance(action, Send)]
+
+    def lose(self) -> None:
+        self.core.lost(self.core.connection, self.now)
+        self.step()
+
+    def answer(self, send: Send, answer: Any) -> None:
+        self.core.answered(send.connection, send.number, answer, self.now)
+
+    def hear(self, name: str, data: dict[str, Any]) -> None:
+        self.core.heard(self.core.connection, name, data)
+
+    def enter(self) -> Session:
+        """Connect and join."""
+        session = self.core.session(CODE)
+        self.connect()
+        self.core.join(session)
+        (join,) = self.sent()
+        assert join.arguments == (CODE,)
+        self.hear("sessionJoined", joined(5))
+        self.answer(join, OK)
+        return session
+
+    def say(self, session: Session, timeout: float | None = None, event: str = "sendMessage") -> Call:
+        deadline = None if timeout is None else self.now + timeout
+        return self.core.call(event, lambda: ({"message": "hi"},), session, deadline)
+
+
+def code_of(call: Call) -> str:
+    with pytest.raises(ClassWavesError) as caught:
+        call.result()
+    return caught.value.code
+
+
+def heard(world: World, stream: Any, session: Session) -> list[tuple[str, int | None, bool]]:
+    found = []
+    while event := world.core.read(stream, session):
+        found.append((event.name, event.seq, event.missed))
+    return found
+
+
+def test_a_rate_limit_is_waited_for() -> None:
+    world = World()
+    call = world.say(world.enter())
+    (first,) = world.sent()
+    world.answer(first, refusal("RATE_LIMIT", retryAfterMs=1500))
+    assert world.sent(1.4) == []
+    (second,) = world.sent(0.2)
+    world.answer(second, {"ok": True, "seq": 9})
+    assert call.result()["seq"] == 9
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    world = World()
+    call = world.say(world.enter(), timeout=1)
+    world.answer(world.sent()[0], refusal("RATE_LIMIT", retryAfterMs=1500))
+    assert code_of(call) == "RATE_LIMIT"
+    assert call.error
+    assert call.error.retry_after == 1.5
+
+
+def test_a_deadline_holds_without_a_connection() -> None:
+    world = World()
+    session = world.enter()
+    world.lose()
+    call = world.say(session, timeout=1)
+    world.step(1.1)
+    assert code_of(call) == "TIMEOUT"
+
+
+def test_what_was_not_answered_is_sent_again_in_order_after_the_join() -> None:
+    world = World()
+    session = world.enter()
+    calls = [world.say(session) for _ in range(3)]
+    first = world.sent()
+    world.answer(first[1], OK)
+    world.lose()
+    world.connect()
+    (join,) = world.sent()
+    assert join.arguments == (CODE, {"sinceSeq": 5, "epoch": "e"})
+    world.hear("sessionJoined", joined(5, recovered=True))
+    again = world.sent()
+    assert len(again) == 2
+    world.answer(first[0], OK)
+    assert not calls[0].done.is_set(), "an ack of the connection before"
+    for send in again:
+        world.answer(send, OK)
+    assert all(call.done.is_set() for call in calls)
+
+
+def test_a_signal_is_not_sent_twice() -> None:
+    world = World()
+    call = world.say(world.enter(), event="signal")
+    world.sent()
+    world.lose()
+    assert code_of(call) == "CONNECTION_LOST"
+
+
+def test_a_connection_without_answers_is_given_up() -> None:
+    world = World()
+    world.say(world.enter())
+    world.sent()
+    assert Drop(1) in world.step(PATIENCE + 1)
+
+
+def test_order_duplicates_missed_and_epochs() -> None:
+    world = World()
+    session = world.enter()
+    stream = world.core.stream(session)
+    for seq in (6, 7, 6, 7, 9):
+        world.hear("messageReceived", said(seq))
+    world.hear("typingUpdated", {"sessionCode": CODE})
+    assert [event[1] for event in heard(world, stream, session)] == [6, 7, 9, None]
+    world.lose()
+    world.connect()
+    missed = [{"event": "messageReceived", "data": said(seq)} for seq in (9, 10)]
+    world.hear("sessionJoined", joined(12, recovered=True, missed=tuple(missed)))
+    world.hear("messageReceived", said(12))
+    world.hear("messageReceived", said(13))
+    told = heard(world, stream, session)
+    assert told == [("messageReceived", 10, True), ("resumed", None, False), ("messageReceived", 13, False)]
+    world.hear("sessionJoined", joined(3, epoch="f"))
+    world.hear("messageReceived", said(4))
+    assert heard(world, stream, session) == [("snapshot", 3, False), ("messageReceived", 4, False)]
+
+
+def test_a_slow_reader_asks_for_a_snapshot_and_others_go_on() -> None:
+    world = World(bound=3)
+    session = world.enter()
+    slow, quick = world.core.stream(session), world.core.stream(session)
+    for seq in (6, 7, 8, 9, 10):
+        world.hear("messageReceived", said(seq))
+        assert heard(world, quick, session)
+    assert world.core.read(slow, session) is None
+    (sync,) = world.sent()
+    assert sync.event == "syncSession"
+    world.answer(sync, {"ok": True, **joined(11)})
+    for seq in (11, 12):
+        world.hear("messageReceived", said(seq))
+    assert [event[1] for event in heard(world, slow, session)] == [11, 12]
+    assert [event[1] for event in heard(world, quick, session)] == [11, 12]
+
+
+def test_a_lost_seat_is_taken_again_before_the_request_is_repeated() -> None:
+    world = World()
+    session = world.enter()
+    call = world.say(session)
+    world.answer(world.sent()[0], refusal("NOT_IN_SESSION"))
+    (join,) = world.sent()
+    assert join.event == "joinSession"
+    world.hear("sessionJoined", joined(8))
+    world.answer(join, OK)
+    world.answer(world.sent()[0], OK)
+    assert call.result() == OK
+
+
+def test_a_token_is_renewed_once_for_a_refusal() -> None:
+    world = World(refreshes=True)
+    (connect,) = world.step()
+    world.core.connect_failed(connect.connection, {"code": "TOKEN_EXPIRED", "message": ""}, world.now)
+    assert Refresh() in world.step()
+    world.core.refreshed("another", world.now)
+    (connect,) = world.step()
+    assert connect.token == "another"
+    world.core.connect_failed(connect.connection, {"code": "SESSION_EXPIRED", "message": ""}, world.now)
+    assert world.core.error
+    assert world.core.error.code == "SESSION_EXPIRED"
+
+
+def test_closing_finishes_everything() -> None:
+    world = World()
+    session = world.enter()
+    stream, call = world.core.stream(session), world.say(session)
+    world.core.close()
+    assert code_of(call) == "CLOSED"
+    assert world.core.read(stream, session) is None
+    assert stream.over
+    assert code_of(world.say(session)) == "CLOSED"
