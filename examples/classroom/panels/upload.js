@@ -87,6 +87,10 @@ export class Upload {
     try {
       return (await this.room.send("fileChunk", chunk)).nextIndex;
     } catch (error) {
+      if (error.code === "RATE_LIMIT") { // the room waits out a short while itself; this is the minute's share
+        await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? 1000));
+        return chunk.index;
+      }
       const wanted = error.details?.nextIndex;
       if (error.code !== "INVALID_PAYLOAD" || !Number.isInteger(wanted) || wanted === chunk.index) throw error;
       return wanted;
