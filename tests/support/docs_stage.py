@@ -98,11 +98,11 @@ class PageFolder:
         """What a reader of this page has in their environment."""
         env = minimal_environ() | {
             "PYTHONPATH": f"{self.folder}:{ROOT}",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "CLASSWAVES_DATA_DIR": str(self.folder / "data"),
             "FLASK_RUN_PORT": str(self._port),
             "PORT": str(self._port),
         }
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # many processes load the same modules
         if self._from_nothing:
             return env
         return env | TEST_KEYS | {"REDIS_URL": self.stage.redis.url, "CLASSWAVES_DEMO": "1", "FLASK_APP": "wsgi"}
@@ -137,7 +137,7 @@ class PageFolder:
             self._python = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.page_python", str(beside) if beside.exists() else ""],
                 cwd=self.folder,
-                env=self.env,
+                env=self.env | self._address(beside),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -150,6 +150,12 @@ class PageFolder:
         answer = json.loads(line)
         assert not answer["error"], f"{answer['error']}\n{answer['output']}"
         return str(answer["output"])
+
+    def _address(self, beside: Path) -> dict[str, str]:
+        """Tell where the server is to what asks for it, so that no other page has to wait for one."""
+        if beside.exists() and "CLASSWAVES_URL" in beside.read_text():
+            return {"CLASSWAVES_URL": f"http://127.0.0.1:{self.ours('8000')}"}
+        return {}
 
     def close(self) -> None:
         """End what runs for this page."""

@@ -32,14 +32,10 @@ def _own_extras() -> list[str]:
 
 
 def missing_in_node(words: list[str]) -> list[str]:
-    """Return what has no directory among the npm packages."""
+    """Return what is neither an npm package that is installed nor a path of this repository, as ``classwaves`` is."""
     names = [word.rsplit("@", 1)[0] if "@" in word[1:] else word for word in words]
-    places = [ROOT / "node_modules", ROOT / "clients" / "js" / "node_modules", ROOT / "clients"]
-    return [name for name in names if not any((place / name).exists() for place in places) and name not in OURS]
-
-
-OURS = ("classwaves",)
-"""npm packages of this repository."""
+    places = [ROOT / "node_modules", ROOT / "clients" / "js" / "node_modules"]
+    return [name for name in names if not any((place / name).exists() for place in (*places, ROOT))]
 
 
 def main() -> int:
