@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from classwaves import Publisher
+from tests.support.blocks import blocks
 from tests.support.browser import AWAY, REFUSED, started_chromium
 from tests.support.classroom import PHONE, Desk
+from tests.support.gunicorn_server import ROOT
 from tests.support.school import School, open_school
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -266,6 +269,23 @@ def test_what_goes_wrong_at_the_door_is_said(desk: OpenDesk) -> None:
     someone.page.goto(f"{someone.page.url}student#code=ZZZZZZ")
     expect(someone.at("#code")).to_have_value("ZZZZZZ")
     someone.forgive(REFUSED)
+
+
+def test_a_panel_of_ones_own_as_the_docs_have_it(desk: OpenDesk, school: School, code: str) -> None:
+    (block,) = (block for block in blocks(ROOT / "docs" / "classroom.md") if block.language == "js")
+    teacher = desk()
+    teacher.page.route(
+        "**/panels/groups.js", lambda route: route.fulfill(body=block.text, content_type="text/javascript")
+    )
+    teacher.teach(code)
+    teacher.at("#tab-groups").click()
+    teacher.at("#groups").get_by_role("button", name="Clap").click()
+    expect(teacher.at(".toast")).to_contain_text("There is no such event.")  # on this server
+    teacher.at("#tab-activity").click()
+    assert school.redis
+    Publisher(school.redis.url).publish(code, "applauded", {"userId": "somebody"})
+    expect(teacher.at("#tab-groups .badge")).to_be_visible()
+    expect(teacher.at("#groups .empty")).to_have_text("Somebody claps.")
 
 
 def test_the_theme_is_remembered(desk: OpenDesk) -> None:
