@@ -97,7 +97,14 @@ def both(lesson: Class) -> tuple[Room, Room]:
     teacher, student = lesson.teacher(), lesson.room("student")
     teacher.join()
     student.join()
+    knows(teacher, student)
     return teacher, student
+
+
+def knows(teacher: Room, student: Room) -> None:
+    """Wait until the teacher's worker has heard of the student, who may be on the other one."""
+    me = student.look()["me"]["userId"]
+    teacher.until(lambda _: any(data["userId"] == me for data in teacher.heard("presenceUpdated")), "the arrival")
 
 
 def test_joined_and_heard(lesson: Class) -> None:
@@ -108,7 +115,7 @@ def test_joined_and_heard(lesson: Class) -> None:
     assert student.send("sendMessage", message="one")["ok"]
     assert student.send("raiseHand")["seq"] > 0
     student.begin("emit", "typing", {"isTyping": True})
-    teacher.until(lambda seen: seen["heard"][-1][0] == "typingUpdated", "typing")
+    teacher.until(lambda seen: "typingUpdated" in dict(seen["heard"]), "typing")
     agree(teacher, student, wanted=["one"])
     (said,) = student.heard("messageReceived")
     assert len(said["clientMessageId"]) == 24
@@ -324,6 +331,7 @@ def test_a_listener_may_close_it(lesson: Class, event: str) -> None:
         assert refused.value.code == "CLOSED"
     else:
         student.end(joining)
+        knows(teacher, student)
         teacher.send("removeParticipant", userId=student.look()["me"]["userId"])
         student.until(lambda seen: seen["state"] == "closed", "the end")
     assert student.states() == ["connecting", "joined", "closed"]
