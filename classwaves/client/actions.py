@@ -1,9 +1,21 @@
-"""What a driver of the core has to do. Imports nothing of the package."""
+"""What a client is doing, and what the driver of its core has to do. Imports nothing of the package."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
+
+
+class State(Enum):
+    """Of the connection."""
+
+    IDLE = auto()
+    WAITING = auto()  # for the next attempt
+    REFRESHING = auto()  # the token, before the next attempt
+    CONNECTING = auto()
+    CONNECTED = auto()
+    CLOSED = auto()
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Self, cast
 
-from .actions import Action, Connect, Drop, Refresh, Send
+from .actions import Action, Connect, Drop, Refresh, Send, State
 from .calls import Pages, message, payload
-from .core import Core, State
+from .core import Core
 from .errors import CONNECTION_FAILED, TIMEOUT, ClassWavesError
 from .event import Event
 from .payloads import Caption, KeptMessage, SendMessageAck, SessionJoinedEvent

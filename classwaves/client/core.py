@@ -12,10 +12,9 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Any
 
-from .actions import Action, Connect, Drop, Refresh, Send
+from .actions import Action, Connect, Drop, Refresh, Send, State
 from .calls import MOST_SEATS, Call, closed
 from .errors import CONNECTION_FAILED, CONNECTION_LOST, UNAUTHENTICATED, ClassWavesError, from_wire
 from .event import Event
@@ -30,15 +29,6 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 5.0
 
 #: Seconds until a connection must have been made.
 CONNECT_PATIENCE = 15.0
-
-
-class State(Enum):
-    IDLE = auto()
-    WAITING = auto()  # for the next attempt
-    REFRESHING = auto()  # the token, before the next attempt
-    CONNECTING = auto()
-    CONNECTED = auto()
-    CLOSED = auto()
 
 
 class Core:
