@@ -25,22 +25,6 @@ LIST_IN_TEXT = re.compile(r"<p>[^<]*\n(?:- |\d+\. )")
 log = logging.getLogger("mkdocs.hooks.docs_site")
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what is not written yet, and say so."""
-    for section in config.nav or []:
-        for title, entries in section.items():
-            section[title] = [entry for entry in entries if _is_written(entry)]
-    return config
-
-
-def _is_written(entry: str | dict[str, str]) -> bool:
-    name = entry if isinstance(entry, str) else next(iter(entry.values()))
-    written = name in OUTSIDE.values() or (ROOT / DOCS / name).exists()
-    if not written:
-        log.info("%s is not written yet", name)
-    return written
-
-
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of the root, and all that pages link to, directly or over others."""
     waiting = [*OUTSIDE, *(DOCS + file.src_uri for file in files.documentation_pages())]

@@ -12,7 +12,7 @@ from tests.support.gunicorn_server import ROOT
 
 PAGES = {page.relative_to(ROOT).as_posix(): blocks(page) for page in pages()}
 UNRUN = [block for found in PAGES.values() for block in found if block.way == "no"]
-MOST_UNRUN = 40
+MOST_UNRUN = 15
 
 
 @pytest.fixture(scope="module")

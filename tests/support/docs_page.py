@@ -116,7 +116,7 @@ class PageRun:
             else:
                 compile(block.text, block.place, "exec")
         elif block.language in SCRIPT:
-            self._node("--check", path)
+            self._node("--check", self._write("look.mjs", block.text))  # a module, whatever its name ends with
         elif block.language == "html":
             self._html(block, path)
         elif block.language not in ("ts", "typescript"):
