@@ -338,6 +338,6 @@ def test_axe_finds_no_fault(desk: OpenDesk, school: School, code: str) -> None:
     student.press("Enter")
     student.reads("Hello", "Hi")
     check(student, "student")
-    teacher.at(f"#sessions a[href$={over}]").click()
+    teacher.at(f"#sessions a[href$='{over}']").click()
     teacher.reads("Bye")
     check(teacher, "ended")

@@ -22,7 +22,7 @@ export function receipts(room, me, people, list, canSee) {
       if (!last || !canSee() || last.data.seq <= told || room.state !== "joined") return;
       told = last.data.seq;
       try { await room.send("markRead", { messageId: last.data.messageId }); } catch (error) {
-        if (!["MESSAGE_NOT_FOUND", "SESSION_ENDED"].includes(error.code)) throw error; // taken back meanwhile; over
+        if (room.state === "joined" && !["MESSAGE_NOT_FOUND", "SESSION_ENDED"].includes(error.code)) throw error; // taken back meanwhile; over
       }
       seen();
     }, PAUSE);

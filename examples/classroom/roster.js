@@ -127,7 +127,7 @@ function statusChoice(room, me, people) {
     try {
       const ack = await room.send("updatePresence", { status });
       people.set(me.userId, { status: ack.status || status }); // the server tells everybody but us
-    } catch (error) { if (error.code !== "SESSION_ENDED") throw error; } // its end is told by others
+    } catch (error) { if (room.state === "joined" && error.code !== "SESSION_ENDED") throw error; } // the end is told by others
   }
   select.addEventListener("change", () => tell());
   document.addEventListener("visibilitychange", () => tell());
