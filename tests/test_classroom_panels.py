@@ -177,7 +177,7 @@ def test_a_quiz_from_its_question_to_its_results(window: OpenWindow, code: str, 
     expect(student.at("#activity .chart")).to_have_count(0)
 
 
-def test_groups_are_dealt_out_changed_and_talk(window: OpenWindow, code: str, class_of: Any) -> None:
+def test_groups_are_dealt_out_changed_and_talk(window: OpenWindow, code: str, class_of: Any, server: Gunicorn) -> None:
     ann, bob = class_of("Ann", "Bob")
     teacher, student = window("teacher", "groups"), window("student", "groups", **PHONE)
     expect(student.at("#groups")).to_contain_text("There are no groups now.")
@@ -230,6 +230,12 @@ def test_groups_are_dealt_out_changed_and_talk(window: OpenWindow, code: str, cl
     readers.locator(".pick").click()
     teacher.at(".mover").get_by_role("button", name="Make leader").click()
     expect(readers.locator(".members li")).to_have_text(["Annleader"])
+
+    api = Api(server.url)
+    api.step(api.token("teacher"), code, "end")
+    for one in (teacher, student):  # and is only looked at
+        expect(one.at("#groups")).to_contain_text("The session has ended.")
+        expect(one.at("#groups").get_by_role("button")).to_have_count(0)
 
 
 def test_a_file_goes_on_after_the_connection_was_cut(

@@ -87,7 +87,7 @@ function resultsOf(activity, state) {
     }
     each.hidden = state.responses.size === 0;
     who.replaceChildren(...[...state.responses.values()].map((one) =>
-      el("li", {}, el("bdi", { class: "name" }, one.name), el("span", { class: "given", dir: "auto" }, words(activity, one.data)))));
+      el("li", {}, el("span", { class: "name" }, el("bdi", {}, one.name)), el("span", { class: "given", dir: "auto" }, words(activity, one.data)))));
   }
   return { node, show };
 }

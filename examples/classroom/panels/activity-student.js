@@ -18,7 +18,7 @@ export function studentView(place, room, state, me) {
     const { data, status, activityType } = activity;
     replace(current,
       el("p", { class: "eyebrow" }, KINDS[activityType].label, status === "paused" ? " · paused" : status === "completed" ? " · closed" : ""),
-      data.results ? el("h3", {}, data.question) : null,
+      data.results ? el("h3", { class: "question" }, data.question) : null,
       ...(data.results ? shownResults() : [answerForm(), progress]));
     progressed();
   }

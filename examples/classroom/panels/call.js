@@ -11,7 +11,7 @@ export function mount(section, room, me, snapshot) {
   const people = new People(room, me);
   people.restore(snapshot);
   const words = el("p", { class: "call-words", role: "status", "data-kind": "idle" });
-  const target = select([], { id: "call-target" }), go = el("button", { class: "primary" }, icon("call"), "Call"), nobody = el("p", { class: "muted" }, "Nobody else is here now.");
+  const target = select([], { id: "call-target" }), go = el("button", { class: "primary" }, icon("call"), "Call"), nobody = el("p", { class: "muted" });
   const choose = form(() => calls.start(target.value), { class: "row" }, el("div", { class: "grow" }, field("Voice and video with", target)), go);
   const remote = el("video", { autoplay: true, playsinline: true, class: "remote" }), local = el("video", { autoplay: true, playsinline: true, class: "local", "aria-label": "Your own camera" });
   local.muted = true; // or one hears oneself
@@ -57,7 +57,8 @@ export function mount(section, room, me, snapshot) {
     others.sort((one, other) => (one.role === "student") - (other.role === "student") || String(one.displayName).localeCompare(String(other.displayName)));
     fillSelect(target, others.map(({ userId }) => [userId, me.nameOf(userId)]));
     choose.hidden = kind !== "idle" || !others.length || ended;
-    nobody.hidden = kind !== "idle" || others.length > 0 || ended;
+    nobody.hidden = kind !== "idle" || (others.length > 0 && !ended);
+    nobody.textContent = ended ? "The session has ended." : "Nobody else is here now.";
     ringing.hidden = kind !== "ringing";
     running.hidden = kind === "idle" || kind === "ringing";
     videos.hidden = kind === "idle" || kind === "ringing";

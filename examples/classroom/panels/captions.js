@@ -8,11 +8,12 @@ export const title = "Captions";
 
 const NEWEST = 50; // lines that are shown
 const FORMATS = [["txt", "Text"], ["vtt", "WebVTT"], ["srt", "SubRip"]];
+const NOBODY = "Nobody is captioning. What is said appears here when somebody does.";
 const STREAM = { stalled: "Nothing has come from the microphone for a while.", failed: "The captions have ended: their sender is gone." };
 
 export function mount(section, room, me, snapshot) {
   const said = el("div", { class: "said", role: "log", "aria-label": "Captions", tabindex: "0" }), now = el("div", { class: "saying" });
-  const strip = el("div", { class: "strip" }, said, now), empty = el("p", { class: "muted" }, "Nobody is captioning. What is said appears here when somebody does."), trouble = el("p", { class: "hint trouble", role: "status" });
+  const strip = el("div", { class: "strip" }, said, now), empty = el("p", { class: "muted" }), trouble = el("p", { class: "hint trouble", role: "status" });
   const place = el("div", { class: "captions stack" }, strip, trouble, empty), open = new Map(), finals = new Set();
   section.append(place);
   let status = snapshot.status, captioner = null;
@@ -55,6 +56,7 @@ export function mount(section, room, me, snapshot) {
     const some = said.childElementCount + now.childElementCount > 0;
     strip.hidden = !some;
     empty.hidden = some;
+    empty.textContent = status === "ended" ? "The session has ended." : NOBODY;
     staff?.draw();
   }
 
@@ -81,8 +83,9 @@ export function mount(section, room, me, snapshot) {
     const hint = el("p", { class: "hint", id: "caption-hint", role: "status" });
     const format = select(FORMATS, { id: "transcript-format" });
     const fetchIt = action("Download", async () => save(await transcript(format.value), `transcript-${room.code}.${format.value}`), { "aria-label": "Download the transcript" });
+    const speaking = el("div", { class: "row wrap" }, field("Language", language), switcher);
     const node = el("div", { class: "stack" },
-      el("div", { class: "row wrap" }, field("Language", language), switcher), hint,
+      speaking, hint,
       el("h3", {}, "Transcript"), el("div", { class: "row wrap" }, field("As", format), fetchIt));
     let why = "";
 
@@ -100,7 +103,8 @@ export function mount(section, room, me, snapshot) {
       draw();
     }
     function draw() {
-      const words = !Recognition ? "This browser has no speech recognition. The program examples/transcriber.py captions from a microphone."
+      speaking.hidden = status === "ended";
+      const words = status === "ended" ? "" : !Recognition ? "This browser has no speech recognition. The program examples/transcriber.py captions from a microphone."
         : captioner ? "Listening. Your browser may send what it hears to its maker to recognize it." : status !== "active" ? "Captions need a session that is active." : why;
       if (hint.textContent !== words) hint.textContent = words; // spoken once
       hint.hidden = !words;

@@ -5,7 +5,7 @@ import { action, replace } from "./parts.js";
 
 export function studentView({ place, room, me, groups, mine }) {
   const own = el("div", { class: "stack" }), others = el("ul", { class: "plain stack" }), heading = el("h3", {}, "Other groups");
-  const talk = el("div", {}), empty = el("p", { class: "muted" }, "There are no groups now. Your teacher makes them.");
+  const talk = el("div", {}), empty = el("p", { class: "muted none" }, "There are no groups now. Your teacher makes them.");
   place.append(empty, own, talk, heading, others);
   let chat = null, talking = null; // of the group that one is in
 

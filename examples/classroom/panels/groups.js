@@ -10,12 +10,19 @@ export const title = "Groups";
 export function mount(section, room, me, snapshot) {
   const place = el("div", { class: "groups stack" }), groups = new Map();
   section.append(place);
+  const ended = el("p", { class: "muted", hidden: true }, "The session has ended.");
+  place.append(ended);
   const people = new People(room, me);
   people.restore(snapshot);
   const mine = () => [...groups.values()].find(({ members }) => members.includes(me.userId));
   const view = (me.staff ? staffView : studentView)({ place, room, me, people, groups, mine });
 
+  function over(yes) { // nothing can be changed, and what could do it is not shown
+    ended.hidden = !yes;
+    place.toggleAttribute("data-ended", yes);
+  }
   function begin(snapshot) {
+    over(snapshot.status === "ended");
     groups.clear();
     for (const group of snapshot.groups) groups.set(group.groupId, group);
     view.changed();
@@ -23,6 +30,7 @@ export function mount(section, room, me, snapshot) {
   }
   begin(snapshot);
   room.on("snapshot", begin);
+  room.on("sessionEnded", () => over(true));
   people.addEventListener("change", () => view.changed());
   room.on("groupUpdate", ({ action, ...group }) => {
     const before = mine()?.groupId;
