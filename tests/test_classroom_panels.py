@@ -113,7 +113,9 @@ def bars(window: Window) -> Locator:
     return window.at("#activity .chart tr:has(td)")
 
 
-def test_a_quiz_from_its_question_to_its_results(window: OpenWindow, code: str, class_of: Any) -> None:
+def test_a_quiz_from_its_question_to_its_results(
+    window: OpenWindow, code: str, class_of: Any, server: Gunicorn
+) -> None:
     """A student is sent no right answer and nobody else's answer before the teacher shows them."""
     (ann,) = class_of("<b>Ann</b>")
     teacher, student = window("teacher", "activity"), window("student", "activity", **PHONE)
@@ -175,6 +177,11 @@ def test_a_quiz_from_its_question_to_its_results(window: OpenWindow, code: str, 
     teacher.at("#activity-again").click()  # nothing that was shown is left
     expect(student.at("#answer-1")).to_be_checked()
     expect(student.at("#activity .chart")).to_have_count(0)
+    api = Api(server.url)
+    api.step(api.token("teacher"), code, "end")
+    expect(student.at("#answer-1")).to_be_disabled()
+    for one in (teacher, student):
+        expect(one.at("#activity").get_by_role("button")).to_have_count(0)
 
 
 def test_groups_are_dealt_out_changed_and_talk(window: OpenWindow, code: str, class_of: Any, server: Gunicorn) -> None:

@@ -25,6 +25,7 @@ export function staffView(place, room, state) {
   function controls({ status, data }) {
     const known = isKnown(state.activity), shown = Boolean(data?.results), list = [];
     const live = state.session === "active";
+    if (state.session === "ended") return null;
     if (status === "started") list.push(action("Pause", () => update("paused"), { id: "activity-pause" }));
     if (status === "paused" && live) list.push(action("Go on", () => update("started"), { id: "activity-pause" }));
     if (status !== "completed") list.push(action("Close", () => update("completed"), { id: "activity-close", class: "primary" }));
@@ -46,11 +47,11 @@ export function staffView(place, room, state) {
   }
 
   function describe(activity) {
-    const { status, data, activityType } = activity, known = results !== null;
+    const { status, data, activityType } = activity, known = results !== null, over = state.session === "ended";
     const question = known ? data.question : `An activity of the kind “${activityType}”, which this page has no picture of.`;
     return [
       el("p", { class: "eyebrow" }, known ? KINDS[activityType].label : "Activity", " · ",
-        el("span", { class: "status", "data-status": status }, STATUS[status]), data?.results ? " · shown to everybody" : ""),
+        el("span", { class: "status", "data-status": over ? "completed" : status }, over ? "The session has ended" : STATUS[status]), data?.results ? " · shown to everybody" : ""),
       el("h3", { id: "activity-question" }, question),
       el("div", { class: "answered" }, el("progress", { max: "1", value: "0", "aria-label": "Students who have answered" }), el("p", {})),
       known ? results.node : null,

@@ -43,7 +43,7 @@ export function studentView(place, room, state, me) {
       send.hidden = !isOpen() || same;
       note.textContent = same && isOpen() ? "✓ Your answer is in. You may change it until the activity is closed."
         : same ? "✓ Your answer is in." : isOpen() ? (given ? "Not sent yet: your first answer counts until then." : "")
-        : activity.status === "completed" ? "The activity is closed." + (given ? "" : " You have not answered.") : "Answers are paused.";
+        : state.session === "ended" ? "The session has ended." : activity.status === "completed" ? "The activity is closed." + (given ? "" : " You have not answered.") : "Answers are paused.";
       note.dataset.state = same ? "sent" : "open";
     }
 
