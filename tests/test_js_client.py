@@ -10,10 +10,10 @@ import pytest
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
 from tests.support.pair import QUICK
 from tests.support.proxy import FaultyProxy
+from tests.support.redis_copy import Copy
 from tests.support.redis_server import RedisServer
 from tests.support.rooms import Refused, Room, Rooms
 from tests.support.school import School
-from tests.test_data_lost import Copy
 from tests.test_live_tokens import lasting
 
 pytestmark = pytest.mark.xdist_group("js-client")
