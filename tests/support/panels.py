@@ -20,9 +20,10 @@ def is_accessible(window: Window, panel: str) -> None:
     """Look at a panel by light and by dark, and at how wide it is."""
     if not window.page.evaluate("typeof axe === 'object'"):
         window.page.evaluate((contract_package("axe-core") / "axe.min.js").read_text())
-    for scheme in ("light", "dark"):
-        window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert window.page.evaluate(AXE, [f"#{panel}", RULES]) == []
+    window.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert window.page.evaluate(AXE, [f"#{panel}", RULES]) == []
+    window.page.emulate_media(color_scheme="dark")  # in which nothing else is different
+    assert window.page.evaluate(AXE, [f"#{panel}", {"type": "rule", "values": ["color-contrast"]}]) == []
     assert not window.scrolls_sideways()
 
 
