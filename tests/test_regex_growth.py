@@ -28,6 +28,9 @@ NOTICED = 0.002
 FEW = 20
 """So many repetitions are enough for a pattern that takes exponential time to be noticed."""
 
+OF_GUNICORN = {"transport.worker", "gunicorn_conf"}
+"""The first patches the process, the second asks for settings; they have no pattern of their own."""
+
 Use = tuple[Any, str]
 """A compiled pattern, and the name of the method that is called with it."""
 
@@ -36,7 +39,7 @@ def uses() -> dict[str, Use]:
     """Return all patterns of the package by where they are and how they are used."""
     found: dict[str, Use] = {}
     for name in MODULES:
-        if name == "transport.worker":  # gunicorn's, which patches the process; it has no pattern of its own
+        if name in OF_GUNICORN:
             continue
         for where, use in _of_module(name):
             found[f"{name or 'classwaves'}:{where}"] = use
