@@ -193,6 +193,90 @@ def test_a_slow_reader_asks_for_a_snapshot_and_others_go_on() -> None:
     assert [event[1] for event in heard(world, quick, session)] == [11, 12]
 
 
+def test_what_comes_while_a_slow_reader_waits_for_its_snapshot_follows_it() -> None:
+    world = World(bound=3)
+    session = world.enter()
+    slow = world.core.stream(session)
+    for seq in (6, 7, 8, 9):
+        world.hear("messageReceived", said(seq))
+    assert world.core.read(slow, session) is None
+    (sync,) = world.sent()
+    for seq in (10, 11):  # the server has made the snapshot between these, and sends its answer after both
+        world.hear("messageReceived", said(seq))
+    world.hear("presenceUpdated", {"sessionCode": CODE})
+    assert world.core.read(slow, session) is None
+    world.answer(sync, {"ok": True, **joined(10)})
+    assert [event[:2] for event in heard(world, slow, session)] == [
+        ("snapshot", 10),
+        ("messageReceived", 11),
+        ("presenceUpdated", None),
+    ]
+
+
+def test_a_reader_that_loses_more_while_it_waits_asks_again() -> None:
+    world = World(bound=3)
+    session = world.enter()
+    slow = world.core.stream(session)
+    for seq in (6, 7, 8, 9):
+        world.hear("messageReceived", said(seq))
+    world.core.read(slow, session)
+    (first,) = world.sent()
+    for seq in (10, 11, 12, 13):
+        world.hear("messageReceived", said(seq))
+    assert world.core.read(slow, session) is None
+    (second,) = world.sent()
+    world.answer(first, {"ok": True, **joined(9)})
+    assert world.core.read(slow, session) is None
+    world.answer(second, {"ok": True, **joined(13)})
+    assert heard(world, slow, session) == [("snapshot", 13, False)]
+
+
+def test_a_slow_reader_whose_connection_is_lost_gets_the_newest_snapshot_alone() -> None:
+    world = World(bound=3)
+    session = world.enter()
+    slow = world.core.stream(session)
+    for seq in (6, 7, 8, 9):
+        world.hear("messageReceived", said(seq))
+    world.core.read(slow, session)
+    world.sent()
+    world.lose()
+    world.connect()
+    world.sent()
+    world.hear("sessionJoined", joined(10, recovered=True, missed=({"event": "messageReceived", "data": said(10)},)))
+    (sync,) = world.sent()
+    assert sync.event == "syncSession"
+    world.answer(sync, {"ok": True, **joined(11)})
+    assert heard(world, slow, session) == [("snapshot", 11, False)]
+
+
+def test_a_slow_reader_gets_a_snapshot_of_the_end() -> None:
+    world = World(bound=3)
+    session = world.enter()
+    slow = world.core.stream(session)
+    for seq in (6, 7, 8, 9):
+        world.hear("messageReceived", said(seq))
+    world.hear("sessionEnded", {"sessionCode": CODE})
+    assert world.core.read(slow, session) is None
+    assert not slow.over
+    (sync,) = world.sent()
+    world.answer(sync, {"ok": True, **joined(9), "status": "ended"})
+    assert heard(world, slow, session) == [("snapshot", 9, False)]
+    assert slow.over
+
+
+def test_a_slow_reader_of_what_is_about_no_session_goes_on_with_what_comes_then() -> None:
+    world = World(bound=3)
+    world.connect()
+    stream = world.core.stream()
+    for name in ("first", "second", "third", "fourth"):
+        world.hear(name, {})
+    assert world.core.read(stream, None) is None
+    world.hear("fifth", {})
+    event = world.core.read(stream, None)
+    assert event
+    assert event.name == "fifth"
+
+
 def test_a_lost_seat_is_taken_again_before_the_request_is_repeated() -> None:
     world = World()
     session = world.enter()

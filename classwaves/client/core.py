@@ -67,7 +67,6 @@ class Core:
         self._actions: deque[Action] = deque()
         self._requests = Requests()
         self._joins: dict[str, Call] = {}
-        self._syncs: set[str] = set()
 
     # what the program wants
 
@@ -144,8 +143,10 @@ class Core:
     def read(self, stream: Stream, session: Session | None) -> Event[str, Any] | None:
         """The next event for a reader, ``None`` if there is none yet. :raises ClassWavesError: nor will there be."""
         event = stream.take()
-        if event is None and stream.lagging and session and session.wanted and session.code not in self._syncs:
-            self._sync(session)
+        if event is None and stream.lagging and session is None:
+            stream.lagging = False  # there is no snapshot of what is about no session
+        elif event is None and stream.lagging and stream.asked is None and session and session.wanted:
+            self._sync(session, stream)
         return event
 
     # what has happened
@@ -361,21 +362,19 @@ class Core:
         session.settled.clear()
         self._join(session)
 
-    def _sync(self, session: Session) -> None:
+    def _sync(self, session: Session, stream: Stream) -> None:
         def answered(call: Call) -> None:
-            self._syncs.discard(session.code)
+            if stream.asked is not call:
+                return  # it has lost still more since, or was told to start again
             if call.error is None:
-                session.caught_up(call.answer)
+                session.caught_up(stream, call.answer)
             else:
-                for stream in session.streams:
-                    if stream.lagging:
-                        stream.end(call.error)
+                stream.end(call.error)
 
         def arguments() -> tuple[Any, ...]:
             return ({"sessionCode": session.code, "sinceSeq": session.seq, "epoch": session.epoch},)
 
-        self._syncs.add(session.code)
-        self.call("syncSession", arguments, session, then=answered)
+        stream.asked = self.call("syncSession", arguments, session, then=answered)
 
     def _about_the_connection(self, name: str, data: Any) -> None:
         if name == "connectionReady" and isinstance(data, dict):

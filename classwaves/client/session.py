@@ -72,11 +72,9 @@ class Session:
         self.settled.set()
         self.asked.set()
 
-    def caught_up(self, data: dict[str, Any]) -> None:
-        """A snapshot has come for the readers that were too slow; the others go on as they are."""
-        for stream in self.streams:
-            if stream.lagging:
-                stream.restart(_without_missed(data))
+    def caught_up(self, stream: Stream, data: dict[str, Any]) -> None:
+        """A snapshot has come for a reader that was too slow; the others go on as they are."""
+        stream.caught_up(_without_missed(data))
         self._end_with(data)
 
     def _entered(self, data: dict[str, Any]) -> None:
@@ -117,7 +115,8 @@ class Session:
     def _end(self) -> None:
         self.ended = True
         for stream in self.streams:
-            stream.end()
+            if not stream.lagging:  # else it is told of the end by its snapshot
+                stream.end()
 
 
 def _without_missed(data: dict[str, Any]) -> SessionJoinedEvent:
