@@ -33,6 +33,14 @@ def test_every_page_is_there_and_found(site: Path) -> None:
     assert pages <= {entry["location"].split(".html")[0] for entry in found}
 
 
+def test_each_page_is_once_where_readers_look_for_it() -> None:
+    """In the site's navigation, and in the README's table."""
+    nav, readme = ((ROOT / name).read_text() for name in ("mkdocs.yml", "README.md"))
+    pages = [path.name for path in (ROOT / "docs").glob("*.md")]
+    assert [page for page in pages if len(re.findall(rf" {re.escape(page)}$", nav, re.MULTILINE)) != 1] == []
+    assert [page for page in pages if f"](docs/{page})" not in readme] == []
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for page in site.glob("*.html"):
         text = page.read_text()
