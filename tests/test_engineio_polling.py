@@ -268,6 +268,26 @@ def test_a_second_get_ends_the_session(session: Polling) -> None:
     assert over(session)
 
 
+def test_a_get_that_is_repeated_by_itself_ends_the_session(session: Polling) -> None:
+    """Browsers do that when a connection was cut: what the first answer had is lost, and the client must know."""
+    plain = session.target
+    for number in (1, 2):
+        session.target = f"{plain}&t={number}"
+        assert alive(session)
+    session.send(echo("lost"))
+    assert session.get().error == (400, BAD_REQUEST)
+    assert over(session)
+
+
+def test_a_client_may_always_say_the_same_time(opener: Opener) -> None:
+    session = opener.polling(query="&t=1")
+    session.target += "&t=1"
+    session.send(CONNECT)
+    assert str(session.receive()).startswith(CONNECT)
+    for _ in range(2):
+        assert alive(session)
+
+
 def test_a_second_post_ends_the_session(session: Polling) -> None:
     """The protocol, "Sending data": the status 400, and the session is closed."""
     with Tcp(session.port) as first:

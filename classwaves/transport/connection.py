@@ -42,6 +42,8 @@ class LiveSocket(Timed):
         "_pong_by",
         "_posting",
         "_session",
+        "_stamp",
+        "_stamp_at_first",
         "closed",
         "closing",
         "engine",
@@ -52,7 +54,7 @@ class LiveSocket(Timed):
         "websocket",
     )
 
-    def __init__(self, engine: LiveEngine, sid: str) -> None:
+    def __init__(self, engine: LiveEngine, sid: str, stamp: str) -> None:
         super().__init__()
         self.engine = engine
         self.sid = sid
@@ -68,6 +70,7 @@ class LiveSocket(Timed):
         self.waiting = 0
         self._poller: Event | None = None
         self._posting: Event | None = None
+        self._stamp = self._stamp_at_first = stamp
         now = engine.wheel.now()
         self._ping_at = now + engine.ping_interval
         self._pong_by = 0.0
@@ -238,12 +241,16 @@ class LiveSocket(Timed):
         """Whether something waits for the next GET request."""
         return bool(self._packets)
 
-    def poll(self) -> bytes | None:
+    def poll(self, stamp: str = "") -> bytes | None:
         """The body of the answer to a GET request, as soon as there is something to say.
 
-        :return: ``None`` if another request waits already: both, and the connection, have come to their end.
+        :param stamp: the ``t`` of its address, which clients choose anew for each: browsers and aiohttp repeat a GET
+            by themselves whose answer did not come, and what was in that is lost without anybody's knowing.
+        :return: ``None`` if another request waits already, or an answer was lost: the connection has come to its end.
         """
-        if self._poller is not None:
+        repeated = stamp == self._stamp != self._stamp_at_first
+        self._stamp = stamp
+        if self._poller is not None or repeated:
             self.close(reason=self.engine.reason.TRANSPORT_ERROR)
             return None
         if not self._packets and not self.upgrading:

@@ -159,18 +159,19 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         if transport not in self.transports:
             raise Refused(0)
         if "sid" not in query:
-            return self._handshake(environ, method, transport)
+            return self._handshake(environ, query, method)
         socket = self.sockets.get(query["sid"])
         if socket is None:
-            return self._elsewhere(environ, query["sid"], method, transport)
+            return self._elsewhere(environ, query, method)
         if transport == "websocket":
             return self._probe(environ, socket)
-        return _response(method, self.serve(socket, method, lambda: self._body(environ)))
+        return _response(method, self.serve(socket, method, query.get("t", ""), lambda: self._body(environ)))
 
     # connections that other workers have
 
-    def _elsewhere(self, environ: dict[str, Any], sid: str, method: str, transport: str) -> Response:
+    def _elsewhere(self, environ: dict[str, Any], query: dict[str, str], method: str) -> Response:
         """A connection that is not here: whoever has it answers."""
+        sid = query["sid"]
         hand_over, owner = environ.get(HAND_OVER_KEY), sid[:8]
         if hand_over is None or owner == hand_over.name or not NAME.fullmatch(owner):
             raise Refused(1)
@@ -183,10 +184,11 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             raise Refused(1) from None
         else:
             return "", [], b""
-        if transport == "websocket":
+        if query["transport"] == "websocket":
             return self._tunnel(environ, owner, sid)
         body = self._sent(environ) if method == "POST" else b""
-        return _response(method, self.relay.ask(owner, sid, method, body))  # type: ignore[union-attr]
+        answer = self.relay.ask(owner, sid, method, query.get("t", ""), body)  # type: ignore[union-attr]
+        return _response(method, answer)
 
     def _relay(self, name: str) -> Relay | None:
         """This worker's relay, made with the first request, which tells the name; ``None`` where there is no other."""
@@ -228,7 +230,8 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         if allowed is not None and origin not in allowed:
             raise Refused(3, "origin")
 
-    def _handshake(self, environ: dict[str, Any], method: str, transport: str) -> Response:
+    def _handshake(self, environ: dict[str, Any], query: dict[str, str], method: str) -> Response:
+        transport = query["transport"]
         if method != "GET":
             raise Refused(2)
         upgrade = environ.pop(UPGRADE_KEY, None)
@@ -238,7 +241,7 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
             if upgrade.problem:
                 return (*upgrade.problem, b"")
         sid = self._new_id(environ)
-        socket = self.sockets[sid] = LiveSocket(self, sid)
+        socket = self.sockets[sid] = LiveSocket(self, sid, query.get("t", ""))
         self._trigger_event("connect", sid, environ)
         opened = self._open_packet(sid, transport)
         self.tally.open(transport)
@@ -302,12 +305,12 @@ class LiveEngine(engineio.Server):  # type: ignore[misc] # python-engineio has n
         probe.websocket.expire(self.connect_timeout)
         return True
 
-    def serve(self, socket: LiveSocket, method: str, read: Callable[[], bytes]) -> Answer:
-        """Handle a polling request, whose body ``read`` gives. May wait."""
+    def serve(self, socket: LiveSocket, method: str, stamp: str, read: Callable[[], bytes]) -> Answer:
+        """Handle a polling request, whose ``t`` is ``stamp`` and whose body ``read`` gives. May wait."""
         if socket.upgraded or method not in ("GET", "POST"):
             return BAD, b""
         if method == "GET":
-            body = socket.poll()
+            body = socket.poll(stamp)
             self.tally.traffic["polling"].sent += len(body or b"")
             return (BAD, b"") if body is None else (WELL, body)
         try:

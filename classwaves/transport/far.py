@@ -41,7 +41,7 @@ class Owner(Protocol):
     turns: Turns
     wheel: Wheel
 
-    def serve(self, socket: LiveSocket, method: str, read: Callable[[], bytes]) -> Answer:
+    def serve(self, socket: LiveSocket, method: str, stamp: str, read: Callable[[], bytes]) -> Answer:
         """Handle a polling request. May wait."""
 
     def probe(self, socket: LiveSocket, make: Callable[[Receiver], Any]) -> bool:
@@ -73,9 +73,9 @@ class Relay:
 
     # the front
 
-    def ask(self, owner: str, sid: str, method: str, body: bytes) -> Answer:
+    def ask(self, owner: str, sid: str, method: str, stamp: str, body: bytes) -> Answer:
         """Let the owner of a connection handle a polling request, and wait for its answer."""
-        return self._ask(owner, {"k": method, "s": sid}, body)
+        return self._ask(owner, {"k": method, "s": sid, "p": stamp}, body)
 
     def tunnel(self, owner: str, sid: str, accept: Callable[[Tunnel], WebSocket]) -> bool:
         """Lead a WebSocket to the owner of its connection.
@@ -131,7 +131,7 @@ class Relay:
             if socket is not None and head["k"] == "probe":
                 answer = (WELL if self._owner.probe(socket, self._far_end(front, head["t"])) else BAD), b""
             elif socket is not None:
-                answer = self._owner.serve(socket, head["k"], lambda: body)
+                answer = self._owner.serve(socket, head["k"], head.get("p", ""), lambda: body)
         finally:
             self._serving.discard(key)
             self._mail.send(front, {"k": "answer", "n": head["n"], "c": answer[0]}, answer[1])
