@@ -55,13 +55,22 @@ KINDS = [
     ("insider", "upgrade"),
     ("raw", "polling"),
     ("insider", "websocket"),
+    ("threads", "websocket"),
     ("node", "upgrade"),
+    ("asyncio", "websocket"),
     ("node", "polling"),
     ("node", "websocket"),
     ("raw", "websocket"),
 ]
 ON_NODE = ("node", "insider")
-SPECIAL = [("node", "upgrade"), ("socketio", "websocket"), ("socketio", "polling"), ("socketio", "upgrade")]
+SPECIAL = [
+    ("node", "upgrade"),
+    ("socketio", "websocket"),
+    ("socketio", "polling"),
+    ("socketio", "upgrade"),
+    ("threads", "polling"),
+    ("asyncio", "polling"),
+]
 """The teacher, and some who are dear."""
 
 survived: Counter[str] = Counter()

@@ -30,8 +30,9 @@ class PythonClient(Protocol):
     faults: list[str]
     stopped: str | None
     connections: int
-    seq: int
 
+    @property
+    def seq(self) -> int: ...
     @property
     def in_session(self) -> bool: ...
     @property

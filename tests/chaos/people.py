@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tests.chaos.holders import ChaosClient, PythonClient
 from tests.chaos.lesson import Step
+from tests.chaos.package_client import PackageClient
 from tests.chaos.socketio_client import SocketIOClient
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
@@ -24,7 +25,8 @@ Payload = dict[str, Any]
 class Person:
     """Somebody who is to take part.
 
-    :param kind: ``node``, ``insider`` (``clients/js``), ``raw`` (by hand) or ``socketio`` (python-socketio)
+    :param kind: ``node``, ``insider`` (``clients/js``), ``threads`` or ``asyncio`` (``classwaves.client``), ``raw`` (by
+        hand) or ``socketio`` (python-socketio)
     :param way: ``websocket``, ``polling`` or ``upgrade``
     """
 
@@ -135,16 +137,22 @@ class NodeCrowd:
             pipe.close()
 
 
+def client_of(person: Person, url: str, code: str) -> PythonClient:
+    """The client in this process that somebody has."""
+    given = (person.name, url, person.token, code, person.way)
+    match person.kind:
+        case "socketio":
+            return SocketIOClient(*given)
+        case "threads" | "asyncio":
+            return PackageClient(*given, person.kind)
+    return ChaosClient(*given)
+
+
 class PythonCrowd:
     """Clients in this process: each has a thread of its own, and one more acts for all of them."""
 
     def __init__(self, url: str, code: str, people: Sequence[Person]) -> None:
-        self._clients: list[PythonClient] = [
-            SocketIOClient(person.name, url, person.token, code, person.way)
-            if person.kind == "socketio"
-            else ChaosClient(person.name, url, person.token, code, person.way)
-            for person in people
-        ]
+        self._clients = [client_of(person, url, code) for person in people]
         plans = zip(self._clients, people, strict=True)
         # sorted by time alone: what is planned for the same moment keeps its order
         self._plan = sorted(

@@ -39,6 +39,18 @@ class Loop:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def registering(speaks: Any, name: str, run: Callable[[Any], Any]) -> Callable[[Callable[[Any], Any]], Any]:
+    """``on`` of a client or a room: those of asyncio begin a task, which they can do in their loop alone."""
+
+    def register(handler: Callable[[Any], Any]) -> Any:
+        async def later() -> None:
+            speaks.on(name)(handler)
+
+        return speaks.on(name)(handler) if isinstance(speaks, Client | Room) else run(later())
+
+    return register
+
+
 class AnyRoom:
     """A room of either client."""
 
@@ -68,13 +80,7 @@ class AnyRoom:
         return self._run(self.room.messages(**how))
 
     def on(self, name: str) -> Callable[[Callable[[Any], Any]], Any]:
-        def register(handler: Callable[[Any], Any]) -> Any:
-            async def later() -> None:
-                self.room.on(name)(handler)
-
-            return self.room.on(name)(handler) if isinstance(self.room, Room) else self._run(later())
-
-        return register
+        return registering(self.room, name, self._run)
 
     def events(self, timeout: float | None = 0.3) -> Iterator[AnyEvent]:
         found: Any = self.room.events(timeout)
@@ -115,6 +121,9 @@ class AnyClient:
     def connect(self, timeout: float | None = 20) -> Self:
         self.run(self.client.connect(timeout))
         return self
+
+    def on(self, name: str) -> Callable[[Callable[[Any], Any]], Any]:
+        return registering(self.client, name, self.run)
 
     def room(self, code: str) -> AnyRoom:
         return AnyRoom(self.client.room(code), self.run)
