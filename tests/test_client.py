@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from classwaves.client import ClassWavesError
+from classwaves.client import ClassWavesError, Client
 from tests.support.ports import free_port
-from tests.support.python_clients import KINDS, AnyRoom, Clients
+from tests.support.python_clients import KINDS, AnyClient, AnyRoom, Clients
 from tests.support.school import School, open_school
 from tests.support.waiting import eventually
 
@@ -78,6 +78,15 @@ def test_a_refusal_has_its_code(school: School, clients: Clients) -> None:
     assert refused(room.send, "").code == "INVALID_PAYLOAD"
     assert refused(room.call, "fly").code == "UNKNOWN_EVENT"
     assert refused(client.join, "ABCDEF").code in ("SESSION_ACCESS_DENIED", "SESSION_NOT_FOUND")
+    assert room.send("still here")["ok"]
+
+
+def test_what_is_no_json_is_refused_and_the_client_goes_on(school: School, clients: Clients) -> None:
+    room = clients.guest(school.url, code := school.session()).join(code)
+    endless: list[Any] = []
+    endless.append(endless)
+    for unfit in ({1, 2}, endless):
+        assert refused(room.call, "sendMessage", {"message": unfit}).code == "INVALID_PAYLOAD"
     assert room.send("still here")["ok"]
 
 
@@ -173,6 +182,34 @@ def test_closing_ends_what_waits(school: School, clients: Clients) -> None:
     assert ended == []
     assert refused(room.send, "late").code == "CLOSED"
     assert not client.client.connected
+
+
+def closed_while(client: AnyClient, wait: Any, begun: Any) -> None:
+    told: list[ClassWavesError] = []
+    waits = threading.Thread(target=lambda: told.append(refused(wait)))
+    waits.start()
+    eventually(begun, what="it waits")
+    client.run(client.client.close())
+    waits.join(10)
+    assert [error.code for error in told] == ["CLOSED"]
+
+
+def test_closing_is_told_to_who_waits_for_a_connection(clients: Clients) -> None:
+    client = clients.new(f"http://127.0.0.1:{free_port()}", "token")
+    closed_while(client, lambda: client.connect(None), lambda: client.client._core.trouble)
+    assert refused(client.connect).code == "CLOSED"
+
+
+def test_closing_is_told_to_who_waits_to_be_let_in(school: School, clients: Clients) -> None:
+    code = school.session(waitingRoom=True)
+    client = clients.guest(school.url, code)
+    room = client.room(code)
+    closed_while(client, lambda: room.join(None), lambda: room.room.waiting)
+
+
+def test_options_that_there_are_not_are_told_at_once() -> None:
+    with pytest.raises(TypeError):
+        Client("http://127.0.0.1:1", "token", options={"colour": "red"})
 
 
 def test_a_token_that_is_none_is_final(school: School, clients: Clients) -> None:

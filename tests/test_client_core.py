@@ -1,6 +1,7 @@
 """The core of ``classwaves.client`` by itself: no server, no clock, no threads."""
 
 import threading
+import traceback
 from typing import Any
 
 import pytest
@@ -91,6 +92,35 @@ def heard(world: World, stream: Any, session: Session) -> list[tuple[str, int | 
     return found
 
 
+def test_what_is_stored_goes_one_after_the_other_and_the_rest_beside_it() -> None:
+    """Nothing overtakes what has to be repeated: the events are stored in the order of the calls."""
+    world = World()
+    session = world.enter()
+    for event in ("sendMessage", "sendMessage", "typing", "fileStart", "fileChunk"):
+        world.say(session, event=event)
+    first, *beside = world.sent()
+    assert [send.event for send in beside] == ["typing", "fileStart", "fileChunk"]
+    world.answer(first, refusal("SERVICE_UNAVAILABLE", retryAfterMs=1000))
+    assert world.sent() == []
+    (again,) = world.sent(1)
+    world.answer(again, OK)
+    (second,) = world.sent()
+    world.answer(second, OK)
+
+
+def test_what_is_given_up_holds_nothing_back() -> None:
+    world = World()
+    session = world.enter()
+    late, forgotten, last = world.say(session, timeout=1), world.say(session), world.say(session)
+    assert len(world.sent()) == 1
+    assert len(world.sent(1)) == 1
+    assert code_of(late) == "TIMEOUT"
+    world.core.forget(forgotten)
+    (send,) = world.sent()
+    world.answer(send, OK)
+    assert last.result() == OK
+
+
 def test_a_rate_limit_is_waited_for() -> None:
     world = World()
     call = world.say(world.enter())
@@ -123,7 +153,7 @@ def test_a_deadline_holds_without_a_connection() -> None:
 def test_what_was_not_answered_is_sent_again_in_order_after_the_join() -> None:
     world = World()
     session = world.enter()
-    calls = [world.say(session) for _ in range(3)]
+    calls = [world.say(session, event=event) for event in ("fetchHistory", "fetchTranscript", "sendMessage")]
     first = world.sent()
     world.answer(first[1], OK)
     world.lose()
@@ -132,7 +162,7 @@ def test_what_was_not_answered_is_sent_again_in_order_after_the_join() -> None:
     assert join.arguments == (CODE, {"sinceSeq": 5, "epoch": "e"})
     world.hear("sessionJoined", joined(5, recovered=True))
     again = world.sent()
-    assert len(again) == 2
+    assert [send.event for send in again] == ["fetchHistory", "sendMessage"]
     world.answer(first[0], OK)
     assert not calls[0].done.is_set(), "an ack of the connection before"
     for send in again:
@@ -301,6 +331,88 @@ def test_a_token_is_renewed_once_for_a_refusal() -> None:
     world.core.connect_failed(connect.connection, {"code": "SESSION_EXPIRED", "message": ""}, world.now)
     assert world.core.error
     assert world.core.error.code == "SESSION_EXPIRED"
+
+
+def test_who_is_put_out_before_the_join_is_acked_asks_again() -> None:
+    world = World()
+    session = world.core.session(CODE)
+    world.connect()
+    world.core.join(session)
+    (join,) = world.sent()
+    world.hear("sessionJoined", joined(5))
+    world.hear("sessionLeft", {"sessionCode": CODE})
+    (again,) = world.sent()
+    assert again.event == "joinSession"
+    world.answer(join, OK)
+    world.answer(again, refusal("SESSION_ACCESS_DENIED"))
+    assert session.error
+    assert session.error.code == "SESSION_ACCESS_DENIED"
+
+
+def test_one_may_leave_the_waiting_room() -> None:
+    world = World()
+    session = world.core.session(CODE)
+    world.connect()
+    world.core.join(session)
+    world.answer(world.sent()[0], {"ok": True, "waiting": True})
+    call = world.core.leave(session, None)
+    (leave,) = world.sent()
+    assert leave.event == "leaveSession"
+    world.answer(leave, OK)
+    assert call.done.is_set()
+    assert not session.wanted
+
+
+def test_a_renewed_token_that_ends_before_it_was_taken_is_renewed_again() -> None:
+    """There was no network for longer than it lived."""
+    world = World(refreshes=True)
+    (connect,) = world.step()
+    world.core.connect_failed(connect.connection, {"code": "TOKEN_EXPIRED", "message": ""}, world.now)
+    assert Refresh() in world.step()
+    world.core.refreshed("another", world.now)
+    (connect,) = world.step()
+    world.core.connect_failed(connect.connection, "no network", world.now)
+    world.step()
+    (connect,) = world.step(3600)
+    world.core.connect_failed(connect.connection, {"code": "TOKEN_EXPIRED", "message": ""}, world.now)
+    assert Refresh() in world.step()
+
+
+def test_a_refresh_that_gives_nothing_is_the_end_of_the_login() -> None:
+    world = World(refreshes=True)
+    (connect,) = world.step()
+    world.core.connect_failed(connect.connection, {"code": "TOKEN_EXPIRED", "message": ""}, world.now)
+    world.step()
+    world.core.refreshed("", world.now)
+    assert world.core.error
+    assert world.core.error.code == "AUTH_REQUIRED"
+
+
+def test_what_cannot_be_sent_is_refused_alone() -> None:
+    world = World()
+    session = world.enter()
+    bad, good = world.say(session, event="fileStart"), world.say(session)
+    first, second = world.sent()
+    world.core.unsendable(first.connection, first.number, TypeError("no JSON"))
+    world.answer(second, OK)
+    assert code_of(bad) == "INVALID_PAYLOAD"
+    assert good.result() == OK
+
+
+def test_an_error_that_is_raised_again_and_again_does_not_grow() -> None:
+    world = World()
+    world.core.close()
+    call = world.say(world.core.session(CODE))
+    for _ in range(3):
+        with pytest.raises(ClassWavesError) as caught:
+            call.result()
+    assert len(list(traceback.walk_tb(caught.value.__traceback__))) == 2
+
+
+def test_a_token_is_in_no_repr() -> None:
+    (connect,) = World().step()
+    assert connect.token == "token"
+    assert "token" not in repr(connect)
 
 
 def test_closing_finishes_everything() -> None:

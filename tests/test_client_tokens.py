@@ -1,6 +1,8 @@
 """classwaves.client, whose tokens end: renewed, refused, lost with their login."""
 
+import asyncio
 import math
+import threading
 import time
 from collections.abc import Iterator
 
@@ -84,6 +86,30 @@ def test_a_refused_token_that_was_just_got_is_final(school: School, clients: Cli
     client = clients.new(school.url, refresh=lambda: "no token")
     with pytest.raises(ClassWavesError, match="INVALID_TOKEN"):
         client.connect()
+
+
+def test_a_refresh_that_gives_nothing_is_final(school: School, clients: Clients) -> None:
+    asked: list[int] = []
+    client = clients.new(school.url, lasting(school.teacher, -10), refresh=lambda: asked.append(1))
+    with pytest.raises(ClassWavesError, match="AUTH_REQUIRED"):
+        client.connect()
+    assert asked == [1]
+
+
+def test_closing_does_not_wait_for_a_refresh(school: School) -> None:
+    """It may hang for ever."""
+    client, asked = Clients("asyncio"), threading.Event()
+
+    async def hang() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return ""
+
+    room = client.new(school.url, lasting(school.teacher, 1), refresh=hang).connect()
+    assert asked.wait(10)
+    room.run(room.client.close())
+    assert not room.client._tasks
+    client.close()
 
 
 def test_a_wrong_password_is_final(school: School, clients: Clients) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -23,7 +23,7 @@ class Connect:
     """Connect, anew and with this token; tell how it went under this number, and all that comes then."""
 
     connection: int
-    token: str | None
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from .rest import API, Guest, Login
 from .session import Session
 from .stream import Flag, Stream
 from .typed import AsyncCalls, ClientEvent, OnClient, OnRoom, RoomEvent
-from .wire import NEEDED, AsyncWire, Failures, refusal_of
+from .wire import NEEDED, AsyncWire, Failures, Gone, refusal_of
 
 if importlib.util.find_spec("aiohttp") is None:
     raise ImportError(NEEDED.format("aiohttp"))
@@ -152,8 +152,7 @@ class AsyncRoom(_Speaks):
             on_waiting()
         if not await client._wait(session.settled, None if until is None else max(0.0, until - time.monotonic())):
             raise client._late("joinSession")
-        if session.error:
-            raise session.error
+        session.raise_if_over()
         return self
 
     async def leave(self, timeout: float | None = 30.0) -> None:
@@ -243,11 +242,13 @@ class AsyncClient(_Speaks):
         self._url, self._get_token = url, refresh
         self._transports, self._namespace, self._path = list(transports), namespace, path
         self._options = dict(options or {})
+        AsyncWire(self._options, lambda: None)  # options that it does not take are told here
         self._wires: dict[int, AsyncWire] = {}
         self._reading: Stream | None = None
         self._rooms: dict[Session, AsyncRoom] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     @classmethod
     def login(cls, url: str, username: str, password: str, *, api: str = API, **how: Any) -> Self:
@@ -287,8 +288,7 @@ class AsyncClient(_Speaks):
             self._running = asyncio.create_task(self._run(), name="classwaves-client")
         if not await self._wait(self._core.settled, timeout):
             raise self._late("connecting")
-        if self._core.error:
-            raise self._core.error
+        self._core.raise_if_closed()
         return self
 
     async def close(self) -> None:
@@ -296,9 +296,12 @@ class AsyncClient(_Speaks):
         self._core.close()
         if self._running is not None:
             await self._running
-        mine = {asyncio.current_task()}
-        if self._tasks - mine:
-            await asyncio.wait(self._tasks - mine, timeout=10.0)
+        if self._renewing is not None:
+            self._renewing.cancel()
+        if others := self._tasks - {asyncio.current_task()}:
+            _, pending = await asyncio.wait(others, timeout=10.0)
+            for task in pending:
+                task.cancel()
 
     async def __aenter__(self) -> Self:
         try:
@@ -372,12 +375,13 @@ class AsyncClient(_Speaks):
                 if wire is not None:
                     self._in_background(_disconnect(wire))
             case Refresh() if self._get_token:
-                self._in_background(self._refresh(self._get_token))
+                self._renewing = self._in_background(self._refresh(self._get_token))
 
-    def _in_background(self, task: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         started = asyncio.create_task(task)
         self._tasks.add(started)
         started.add_done_callback(self._tasks.discard)
+        return started
 
     async def _emit(self, connection: int, number: int, event: str, arguments: tuple[Any, ...]) -> None:
         def answered(*ack: Any) -> None:
@@ -387,8 +391,10 @@ class AsyncClient(_Speaks):
         try:
             if wire is not None:
                 await wire.emit(event, arguments, namespace=self._namespace, callback=answered)
-        except Failures:
+        except Gone:
             self._lost(connection)
+        except Exception as error:  # of what makes a packet of it: it would be the same over any connection
+            self._core.unsendable(connection, number, error)
 
     async def _connect(self, connection: int, token: str | None) -> None:
         wire = AsyncWire(self._options, lambda: self._lost(connection))
@@ -416,8 +422,8 @@ class AsyncClient(_Speaks):
                 socketio_path=self._path,
                 wait=False,  # it would wait on for an answer when the transport is gone
             )
-        except Failures as error:
-            self._core.connect_failed(connection, str(error), time.monotonic())
+        except Exception as error:  # of python-socketio, of what is below it, or of options that it does not take
+            self._core.connect_failed(connection, str(error) or type(error).__name__, time.monotonic())
         if connection not in self._wires and not wire.gone:
             await _disconnect(wire)  # it is not wanted any more
 
@@ -428,7 +434,7 @@ class AsyncClient(_Speaks):
     async def _refresh(self, get_token: Callable[[], str | Awaitable[str]]) -> None:
         try:
             token = get_token()
-            if not isinstance(token, str):
+            if inspect.isawaitable(token):
                 token = await token
         except ClassWavesError as error:
             self._core.refresh_failed(error, time.monotonic())

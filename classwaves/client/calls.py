@@ -18,6 +18,9 @@ from .stream import Flag
 #: Sent twice, these would be taken twice: they have neither a key nor a state that they say.
 ONCE = frozenset({"signal"})
 
+#: Beside what goes one after the other: files, whose order is in their acks, and the way in and out.
+BESIDE = frozenset({"fileStart", "fileChunk", "fileComplete", "fileCancel", "joinSession", "leaveSession"})
+
 #: An error of the server's own may be one of every attempt: after so many it is believed.
 MOST_INTERNAL_ERRORS = 3
 
@@ -59,6 +62,11 @@ class Call:
     def repeatable(self) -> bool:
         return self.event not in ONCE
 
+    @property
+    def ordered(self) -> bool:
+        """Whether it is stored in the session: nothing of the kind may overtake it when it has to be repeated."""
+        return self.session is not None and self.event not in UNKEYED and self.event not in BESIDE
+
     def finish(self, answer: Any = None, error: ClassWavesError | None = None) -> None:
         if self.done.is_set():
             return
@@ -89,7 +97,7 @@ class Call:
     def result(self) -> Any:
         """What it was answered. :raises ClassWavesError: it was refused, or given up."""
         if self.error:
-            raise self.error
+            raise self.error.with_traceback(None)  # it may be the error of all calls, and would grow with each
         return self.answer
 
 

@@ -27,8 +27,8 @@ log = logging.getLogger("classwaves.client")
 #: Seconds before the first attempt to come back, doubled for each that follows, and the most; each times 0.5 to 1.5.
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 5.0
 
-#: Seconds until a connection must have been made.
-CONNECT_PATIENCE = 15.0
+#: Seconds until a connection must have been made; those for which a new token counts as fresh.
+CONNECT_PATIENCE, FRESH = 15.0, 60.0
 
 
 class Core:
@@ -58,7 +58,7 @@ class Core:
         self.connection = 0
         self._bound = bound
         self._token, self._refreshes = token, refreshes
-        self._fresh = False  # no connection was tried with this token yet
+        self._fresh_until = 0.0  # a token that was got just now, and is refused, is not worth another one
         self._refreshing = False
         self._refresh_at: float | None = None
         self._attempts = 0
@@ -77,6 +77,10 @@ class Core:
 
     def close(self) -> None:
         self._end(None)
+
+    def raise_if_closed(self) -> None:
+        if self.state is State.CLOSED:
+            raise self.error.with_traceback(None) if self.error else closed("client")
 
     def session(self, code: str) -> Session:
         """The session of this code: the one that there is, unless that is over."""
@@ -154,7 +158,7 @@ class Core:
     def connected(self, connection: int) -> None:
         if connection != self.connection or self.state is not State.CONNECTING:
             return
-        self.state, self._fresh, self.trouble = State.CONNECTED, False, None
+        self.state, self._fresh_until, self.trouble = State.CONNECTED, 0.0, None
         self.settled.set()
         for session in list(self.sessions.values()):
             if session.wanted:
@@ -169,7 +173,7 @@ class Core:
         if isinstance(refusal, dict):
             self.trouble = from_wire(refusal)
             if self.trouble.code in UNAUTHENTICATED:
-                if not self._refreshes or self._fresh:
+                if not self._refreshes or now < self._fresh_until:
                     self._end(self.trouble)
                 else:
                     self.state = State.REFRESHING
@@ -199,6 +203,7 @@ class Core:
         if not (isinstance(answer, dict) and answer.get("ok") is False):
             self._attempts = 0
             call.finish(answer)
+            self.work.set()
             return
         error = from_wire(answer.get("error"))
         session = call.session
@@ -214,6 +219,11 @@ class Core:
             call.again(error, now)
         self._requests.again(call)
         self.work.set()
+
+    def unsendable(self, connection: int, number: int, error: Exception) -> None:
+        """What :class:`Send` had to send cannot be put on the wire."""
+        if connection == self.connection and (call := self._requests.answered(number)):
+            call.finish(error=ClassWavesError("INVALID_PAYLOAD", f"{type(error).__name__}: {error}"))
 
     def heard(self, connection: int, name: str, data: Any) -> None:
         """An event has come."""
@@ -233,10 +243,14 @@ class Core:
             if name == "sessionJoined":
                 self._look()
 
-    def refreshed(self, token: str, now: float) -> None:
-        self._token, self._refreshing = token, False
+    def refreshed(self, token: str | None, now: float) -> None:
+        """:param token: none: the login is gone."""
+        if not token:
+            self.refresh_failed(ClassWavesError("AUTH_REQUIRED", "There is no new token"), now)
+            return
+        self._token, self._refreshing, self.trouble = token, False, None
         if self.state is State.REFRESHING:
-            self.state, self._retry_at, self._fresh = State.WAITING, now, True
+            self.state, self._retry_at, self._fresh_until = State.WAITING, now, now + FRESH
         elif self.state is State.CONNECTED:
             self.call("refreshAuth", lambda: ({"token": token},), own=True, then=_tell_of_refusal)
         self.work.set()
@@ -294,7 +308,9 @@ class Core:
             self.lost(self.connection, now)
 
     def _may_go(self, call: Call) -> bool:
-        return self.state is State.CONNECTED and (call.session is None or call.session.joined)
+        there = call.session is None or call.session.joined
+        withdraws = call.event == "leaveSession" and call.session is not None and call.session.waiting
+        return self.state is State.CONNECTED and (there or withdraws)
 
     def _look(self) -> None:
         """Have all requests looked at."""
@@ -360,6 +376,7 @@ class Core:
         """The seat is gone, and this client did not leave it: asked again, the server says why."""
         session.lost()
         session.settled.clear()
+        self._joins.pop(session.code, None)  # one that is not acked yet was for that seat
         self._join(session)
 
     def _sync(self, session: Session, stream: Stream) -> None:

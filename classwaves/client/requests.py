@@ -50,31 +50,40 @@ class Requests:
         :raises Unanswered: something was sent, and nothing is heard of it.
         """
         self.look_at = now + LONG
-        for call in list(self._waiting.values()):
-            goes = may_go(call)
-            if call.done.is_set():
-                del self._waiting[call.order]
-            elif call.deadline is not None and now >= call.deadline:
-                del self._waiting[call.order]
-                call.give_up()
-            elif goes and now >= call.due:
-                del self._waiting[call.order]
-                self._numbers += 1
-                call.sent_at = now
-                self._sent[self._numbers] = call
-                yield self._numbers, call
-            else:
-                self._look(call.deadline, call.due if goes else None)
         for number, call in list(self._sent.items()):
-            if now - call.sent_at >= PATIENCE:
+            if call.done.is_set():
+                del self._sent[number]
+            elif now - call.sent_at >= PATIENCE:
                 raise Unanswered(call.event)
-            if call.deadline is not None and now >= call.deadline:
+            elif call.deadline is not None and now >= call.deadline:
                 del self._sent[number]
                 call.give_up()
             else:
                 self._look(call.deadline, call.sent_at + PATIENCE)
+        busy = {call.session for call in self._sent.values() if call.ordered}
+        for call in list(self._waiting.values()):
+            if call.done.is_set():
+                del self._waiting[call.order]
+                continue
+            if call.deadline is not None and now >= call.deadline:
+                del self._waiting[call.order]
+                call.give_up()
+                continue
+            goes = may_go(call) and not (call.ordered and call.session in busy)
+            if call.ordered:
+                busy.add(call.session)
+            if goes and now >= call.due:
+                del self._waiting[call.order]
+                self._numbers += 1
+                call.sent_at = now
+                self._sent[self._numbers] = call
+                self._look(call.deadline, now + PATIENCE)
+                yield self._numbers, call
+            else:
+                self._look(call.deadline, call.due if goes else None)
 
     def answered(self, number: int) -> Call | None:
+        self.look_at = 0.0  # another one may have waited for this
         return self._sent.pop(number, None)
 
     def lost(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from .errors import ClassWavesError
+from .errors import CLOSED, ClassWavesError
 from .event import Event
 from .payloads import SessionJoinedEvent
 from .stream import Flag, Stream
@@ -71,6 +71,11 @@ class Session:
             stream.end(error)
         self.settled.set()
         self.asked.set()
+
+    def raise_if_over(self) -> None:
+        """:raises ClassWavesError: the client is not in this session, and does not try any more."""
+        if not self.wanted:
+            raise self.error.with_traceback(None) if self.error else ClassWavesError(CLOSED, "The room was closed")
 
     def caught_up(self, stream: Stream, data: dict[str, Any]) -> None:
         """A snapshot has come for a reader that was too slow; the others go on as they are."""

@@ -89,7 +89,7 @@ class Stream:
             return self._events.popleft()
         if self.ended:
             if self.error:
-                raise self.error
+                raise self.error.with_traceback(None)
             return None
         self.flag.clear()
         return None

@@ -22,7 +22,7 @@ from .rest import API, Guest, Login
 from .session import Session
 from .stream import Flag, Stream
 from .typed import Calls, ClientEvent, OnClient, OnRoom, RoomEvent
-from .wire import NEEDED, Failures, SyncWire, refusal_of
+from .wire import NEEDED, Failures, Gone, SyncWire, refusal_of
 
 for _library, _package in (("websocket", "websocket-client"), ("requests", "requests")):
     if importlib.util.find_spec(_library) is None:
@@ -158,8 +158,7 @@ class Room(_Speaks):
             on_waiting()
         if not client._wait(session.settled, None if until is None else max(0.0, until - time.monotonic())):
             raise client._late("joinSession")
-        if session.error:
-            raise session.error
+        session.raise_if_over()
         return self
 
     def leave(self, timeout: float | None = 30.0) -> None:
@@ -251,6 +250,7 @@ class Client(_Speaks):
         self._url, self._get_token = url, refresh
         self._transports, self._namespace, self._path = list(transports), namespace, path
         self._options = dict(options or {})
+        SyncWire(self._options, lambda: None)  # options that it does not take are told here
         self._wires: dict[int, SyncWire] = {}
         self._reading: Stream | None = None
         self._rooms: dict[Session, Room] = {}
@@ -288,13 +288,12 @@ class Client(_Speaks):
         :raises ClassWavesError: the server does not take the token, or there is no connection in time.
         """
         with self._lock:
-            self._core.open(time.monotonic())
-            if not self._thread.is_alive():
+            if self._core.state is State.IDLE:
+                self._core.open(time.monotonic())
                 self._thread.start()
         if not self._wait(self._core.settled, timeout):
             raise self._late("connecting")
-        if self._core.error:
-            raise self._core.error
+        self._core.raise_if_closed()
         return self
 
     def close(self) -> None:
@@ -387,8 +386,11 @@ class Client(_Speaks):
         try:
             if wire is not None:
                 wire.emit(event, arguments, namespace=self._namespace, callback=answered)
-        except Failures:
+        except Gone:
             self._lost(connection)
+        except Exception as error:  # of what makes a packet of it: it would be the same over any connection
+            with self._lock:
+                self._core.unsendable(connection, number, error)
 
     def _connect(self, connection: int, token: str | None) -> None:
         wire = SyncWire(self._options, lambda: self._lost(connection))
@@ -418,8 +420,8 @@ class Client(_Speaks):
                 socketio_path=self._path,
                 wait=False,  # it would wait on for an answer when the transport is gone
             )
-        except Failures as error:
-            self._failed(connection, str(error))
+        except Exception as error:  # of python-socketio, of what is below it, or of options that it does not take
+            self._failed(connection, str(error) or type(error).__name__)
         if connection not in self._wires and not wire.gone:
             _disconnect(wire)  # it is not wanted any more
 

@@ -14,8 +14,11 @@ import socketio
 
 NEEDED = "classwaves.client needs {}: pip install 'classwaves[client]'"
 
-Failures = (socketio.exceptions.SocketIOError, engineio.exceptions.EngineIOError, OSError, ValueError)
-"""What a connection may end with that cannot be made, or is gone."""
+Gone = (socketio.exceptions.SocketIOError, engineio.exceptions.EngineIOError, OSError)
+"""What says, when something is sent, that there is no connection any more."""
+
+Failures = (*Gone, ValueError)
+"""What the end of a connection may end with."""
 
 
 class _OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio has no types
