@@ -372,7 +372,7 @@ class AsyncClient(_Speaks):
                 self._in_background(self._connect(connection, token))
             case Drop(connection):
                 wire = self._wires.pop(connection, None)
-                if wire is not None:
+                if wire is not None and not wire.connecting:  # else it is ended as soon as it is made
                     self._in_background(_disconnect(wire))
             case Refresh() if self._get_token:
                 self._renewing = self._in_background(self._refresh(self._get_token))
@@ -424,8 +424,9 @@ class AsyncClient(_Speaks):
             )
         except Exception as error:  # of python-socketio, of what is below it, or of options that it does not take
             self._core.connect_failed(connection, str(error) or type(error).__name__, time.monotonic())
+        wire.connecting = False
         if connection not in self._wires and not wire.gone:
-            await _disconnect(wire)  # it is not wanted any more
+            await _disconnect(wire)
 
     def _lost(self, connection: int) -> None:
         self._wires.pop(connection, None)  # python-engineio still works on its end: it is not to be disturbed

@@ -368,8 +368,10 @@ class Client(_Speaks):
             case Connect(connection, token):
                 self._in_background(self._connect, connection, token)
             case Drop(connection):
-                wire = self._wires.pop(connection, None)
-                if wire is not None:
+                with self._lock:
+                    wire = self._wires.pop(connection, None)
+                    made = wire is not None and not wire.connecting  # else it is ended as soon as it is made
+                if made:
                     self._in_background(_disconnect, wire)
             case Refresh() if self._get_token:
                 self._in_background(self._refresh, self._get_token)
@@ -422,8 +424,11 @@ class Client(_Speaks):
             )
         except Exception as error:  # of python-socketio, of what is below it, or of options that it does not take
             self._failed(connection, str(error) or type(error).__name__)
-        if connection not in self._wires and not wire.gone:
-            _disconnect(wire)  # it is not wanted any more
+        with self._lock:
+            wire.connecting = False
+            unwanted = connection not in self._wires
+        if unwanted and not wire.gone:
+            _disconnect(wire)
 
     def _failed(self, connection: int, why: Any) -> None:
         with self._lock:

@@ -35,7 +35,7 @@ class SyncWire(socketio.Client):  # type: ignore[misc] # python-socketio has no 
     """
 
     def __init__(self, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
-        self.gone = False
+        self.gone, self.connecting = False, True
         self._ended = ended
         super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
 
@@ -59,7 +59,7 @@ class AsyncWire(socketio.AsyncClient):  # type: ignore[misc] # python-socketio h
     """The same for asyncio."""
 
     def __init__(self, options: Mapping[str, Any], ended: Callable[[], None]) -> None:
-        self.gone = False
+        self.gone, self.connecting = False, True
         self._ended = ended
         super().__init__(**{"handle_sigint": False, **options, "reconnection": False})
 
