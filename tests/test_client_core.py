@@ -8,7 +8,7 @@ import pytest
 
 from classwaves.client import ClassWavesError
 from classwaves.client.actions import Connect, Drop, Refresh, Send
-from classwaves.client.calls import Call
+from classwaves.client.calls import Call, unsendable
 from classwaves.client.core import Core
 from classwaves.client.requests import PATIENCE
 from classwaves.client.session import Session
@@ -393,7 +393,7 @@ def test_what_cannot_be_sent_is_refused_alone() -> None:
     session = world.enter()
     bad, good = world.say(session, event="fileStart"), world.say(session)
     first, second = world.sent()
-    world.core.unsendable(first.connection, first.number, TypeError("no JSON"))
+    world.answer(first, unsendable(TypeError("no JSON")))
     world.answer(second, OK)
     assert code_of(bad) == "INVALID_PAYLOAD"
     assert good.result() == OK

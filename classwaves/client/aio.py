@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from typing import Any, Self, cast
 
 from .actions import Action, Connect, Drop, Refresh, Send, State
-from .calls import Pages, message, payload
+from .calls import Pages, message, payload, unsendable
 from .core import Core
 from .errors import CONNECTION_FAILED, TIMEOUT, ClassWavesError
 from .event import Event
@@ -394,7 +394,7 @@ class AsyncClient(_Speaks):
         except Gone:
             self._lost(connection)
         except Exception as error:  # of what makes a packet of it: it would be the same over any connection
-            self._core.unsendable(connection, number, error)
+            self._core.answered(connection, number, unsendable(error), time.monotonic())
 
     async def _connect(self, connection: int, token: str | None) -> None:
         wire = AsyncWire(self._options, lambda: self._lost(connection))

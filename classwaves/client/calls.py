@@ -5,15 +5,18 @@ Imports errors, payloads, session and stream.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import CLOSED, RETRYABLE, TIMEOUT, ClassWavesError
+from .errors import CLOSED, CONNECTION_LOST, RETRYABLE, TIMEOUT, ClassWavesError
 from .payloads import SESSIONLESS, UNKEYED
 from .session import Session
 from .stream import Flag
+
+log = logging.getLogger("classwaves.client")
 
 #: Sent twice, these would be taken twice: they have neither a key nor a state that they say.
 ONCE = frozenset({"signal"})
@@ -144,6 +147,17 @@ class Pages:
         self.found[:0] = page[self._items]
         self.more = page["hasMore"]
         self.where["beforeSeq"] = page["nextBeforeSeq"]
+
+
+def tell_of_refusal(call: Call) -> None:
+    """A new token was not taken: the one that there was goes on until its end."""
+    if call.error and call.error.code != CONNECTION_LOST:
+        log.warning("the server did not take the new token: %s", call.error.code)
+
+
+def unsendable(error: Exception) -> dict[str, Any]:
+    """An answer in place of the server's, to what cannot be put on the wire."""
+    return {"ok": False, "error": {"code": "INVALID_PAYLOAD", "message": f"{type(error).__name__}: {error}"}}
 
 
 def closed(what: str) -> ClassWavesError:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .actions import Action, Connect, Drop, Refresh, Send, State
-from .calls import MOST_SEATS, Call, closed
+from .calls import MOST_SEATS, Call, closed, tell_of_refusal
 from .errors import CONNECTION_FAILED, CONNECTION_LOST, UNAUTHENTICATED, ClassWavesError, from_wire
 from .event import Event
 from .requests import PATIENCE, Requests, Unanswered
@@ -203,8 +203,7 @@ class Core:
         if not (isinstance(answer, dict) and answer.get("ok") is False):
             self._attempts = 0
             call.finish(answer)
-            self.work.set()
-            return
+            return self.work.set()
         error = from_wire(answer.get("error"))
         session = call.session
         if error.code == "NOT_IN_SESSION" and session and session.wanted and call.seats < MOST_SEATS:
@@ -219,11 +218,6 @@ class Core:
             call.again(error, now)
         self._requests.again(call)
         self.work.set()
-
-    def unsendable(self, connection: int, number: int, error: Exception) -> None:
-        """What :class:`Send` had to send cannot be put on the wire."""
-        if connection == self.connection and (call := self._requests.answered(number)):
-            call.finish(error=ClassWavesError("INVALID_PAYLOAD", f"{type(error).__name__}: {error}"))
 
     def heard(self, connection: int, name: str, data: Any) -> None:
         """An event has come."""
@@ -244,15 +238,13 @@ class Core:
                 self._look()
 
     def refreshed(self, token: str | None, now: float) -> None:
-        """:param token: none: the login is gone."""
         if not token:
-            self.refresh_failed(ClassWavesError("AUTH_REQUIRED", "There is no new token"), now)
-            return
+            return self.refresh_failed(ClassWavesError("AUTH_REQUIRED", "There is no new token"), now)
         self._token, self._refreshing, self.trouble = token, False, None
         if self.state is State.REFRESHING:
             self.state, self._retry_at, self._fresh_until = State.WAITING, now, now + FRESH
         elif self.state is State.CONNECTED:
-            self.call("refreshAuth", lambda: ({"token": token},), own=True, then=_tell_of_refusal)
+            self.call("refreshAuth", lambda: ({"token": token},), own=True, then=tell_of_refusal)
         self.work.set()
 
     def refresh_failed(self, error: ClassWavesError, now: float) -> None:
@@ -290,8 +282,8 @@ class Core:
             self._refresh()
         if now >= self._requests.look_at:
             self._send_what_is_due(now)
-        moments = [self._requests.look_at, self._refresh_at]
-        moments += [{State.WAITING: self._retry_at, State.CONNECTING: self._connect_by}.get(self.state)]
+        by_state = {State.WAITING: self._retry_at, State.CONNECTING: self._connect_by}.get(self.state)
+        moments = (self._requests.look_at, self._refresh_at, by_state)
         return min(moment for moment in moments if moment is not None)
 
     def take_actions(self) -> list[Action]:
@@ -308,9 +300,9 @@ class Core:
             self.lost(self.connection, now)
 
     def _may_go(self, call: Call) -> bool:
-        there = call.session is None or call.session.joined
-        withdraws = call.event == "leaveSession" and call.session is not None and call.session.waiting
-        return self.state is State.CONNECTED and (there or withdraws)
+        seat = call.session
+        there = seat is None or seat.joined or (seat.waiting and call.event == "leaveSession")
+        return self.state is State.CONNECTED and there
 
     def _look(self) -> None:
         """Have all requests looked at."""
@@ -406,9 +398,3 @@ class Core:
         event = Event(name, data)
         for stream in self.streams:
             stream.put(event)
-
-
-def _tell_of_refusal(call: Call) -> None:
-    """The token that there was goes on until its end."""
-    if call.error and call.error.code != CONNECTION_LOST:
-        log.warning("the server did not take the new token: %s", call.error.code)

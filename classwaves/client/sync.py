@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 from .actions import Action, Connect, Drop, Refresh, Send, State
-from .calls import Pages, message, payload
+from .calls import Pages, message, payload, unsendable
 from .core import Core
 from .errors import CONNECTION_FAILED, TIMEOUT, ClassWavesError
 from .event import Event
@@ -392,7 +392,7 @@ class Client(_Speaks):
             self._lost(connection)
         except Exception as error:  # of what makes a packet of it: it would be the same over any connection
             with self._lock:
-                self._core.unsendable(connection, number, error)
+                self._core.answered(connection, number, unsendable(error), time.monotonic())
 
     def _connect(self, connection: int, token: str | None) -> None:
         wire = SyncWire(self._options, lambda: self._lost(connection))
