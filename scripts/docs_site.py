@@ -20,7 +20,9 @@ OUTSIDE = {"README.md": "README.md", "SECURITY.md": "threat-model.md", "CHANGES.
 """Pages of the repository's root, and what they are called in docs/ as far as MkDocs knows."""
 
 LINK = re.compile(r"""(\]\(|(?:href|src|srcset)=")([^)\s"#:]+)(?=[)#"\s])""")
-LIST_IN_TEXT = re.compile(r"<p>[^<]*\n(?:- |\d+\. )")
+LIST_IN_TEXT = re.compile(r"<p>(?:(?!</p>).)*?\n((?:- |\d+\. ).*)", re.DOTALL)
+CODE = re.compile(r"<(pre|code)\b.*?</\1>", re.DOTALL)
+LINK_IN_TEXT = re.compile(r"\S*\](?:\[|\()\S*")
 
 log = logging.getLogger("mkdocs.hooks.docs_site")
 
@@ -57,9 +59,12 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def on_page_content(html: str, page: Page, **_: Any) -> None:
-    """Warn of a list that a repository's viewer shows as one, and the site as text: it lacks an empty line before."""
+    """Warn of what the site shows as text: a list without an empty line before it, and a link to nothing."""
+    html = CODE.sub("", html)
     for found in LIST_IN_TEXT.findall(html):
-        log.warning("%s: a list without an empty line before it: %s", page.file.src_uri, found)
+        log.warning("%s: a list without an empty line before it: %s", page.file.src_uri, found.partition("\n")[0])
+    for found in LINK_IN_TEXT.findall(html):
+        log.warning("%s: a link that is none: %s", page.file.src_uri, found)
 
 
 def _in_site(path: str) -> str:

@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 
+from scripts.docs_site import on_page_content
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
 
@@ -47,6 +50,24 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         loaded = re.findall(r"<(?:script|img|source|iframe)\b[^>]*?\b(?:src|srcset)=\"?([^\s\">]+)", text)
         loaded += re.findall(r"<link\b[^>]*?\bhref=\"?([^\s\">]+)", text)
         assert not [address for address in loaded if address.startswith(("http", "//"))], page
+
+
+def test_each_address_on_the_site_leads_to_a_file_of_it(site: Path) -> None:
+    """Also in HTML within a page, which MkDocs does not look into."""
+    dead = set()
+    for page in set(site.rglob("*.html")) - {site / "404.html"}:  # which does not know where it will be shown
+        for address in re.findall(r"\s(?:href|src)=[\"']?([^\s\"'>]+)", page.read_text()):
+            path = unquote(re.split(r"[?#]", address)[0])
+            if path and not re.match(r"[a-z]+:", path) and not (page.parent / path).exists():
+                dead.add(f"{page.name}: {address}")
+    assert dead == set()
+
+
+@pytest.mark.parametrize("text", ["<code>a</code> list:\n- one", "A [link][nowhere]."])
+def test_what_the_site_would_show_as_text_is_told(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="page.md"))
+    on_page_content(f"<p>{text}</p>", page)  # type: ignore[arg-type]
+    assert "page.md: a li" in caplog.text
 
 
 def test_what_is_outside_of_docs_is_linked(site: Path) -> None:
