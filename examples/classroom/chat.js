@@ -5,6 +5,7 @@ import { receipts } from "./receipts.js";
 import { button, confirmed, el, icon, inWords, newId, problem } from "./ui.js";
 
 const PAGE = 50, TYPING_AGAIN = 3000;
+const MOST = 300, KEPT = 200; // messages on the page, of who reads the newest: a long list makes each new message slow
 
 /** @param fetchHistory ({limit, beforeSeq?}) -> {messages, hasMore, nextBeforeSeq} */
 export function mountChat(section, room, me, people, fetchHistory) {
@@ -73,6 +74,11 @@ export function mountChat(section, room, me, people, fetchHistory) {
   let atEnd = true;
   function toBottom() {
     atEnd = true;
+    if (list.byId.size > MOST) {
+      loading++; // an older page that is on its way would leave a hole
+      olderThan = list.keep(KEPT);
+      older.hidden = false;
+    }
     scroll.scrollTop = scroll.scrollHeight;
     down.hidden = true;
     read.seen();

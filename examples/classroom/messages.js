@@ -60,6 +60,19 @@ export class Messages {
       !["system", "notice"].includes(node.dataset.type) && node.dataset.time - before.dataset.time < TOGETHER);
   }
 
+  /** Keep the newest ones; the others are in the history. Returns the seq before which they are. */
+  keep(most) {
+    const kept = [...this.byId.values()].sort((one, other) => other.data.seq - one.data.seq).slice(0, most);
+    const first = kept[most - 1].data.seq;
+    for (const node of [...this.node.children]) if (Number(node.dataset.seq) < first) {
+      if (node.contains(document.activeElement)) this.node.parentElement.focus();
+      node.remove();
+    }
+    this.byId = new Map(kept.map((item) => [item.data.messageId, item]));
+    this.join(this.node.firstElementChild);
+    return first;
+  }
+
   remove(messageId) {
     const item = this.byId.get(messageId), next = item?.node.nextElementSibling;
     if (!item) return;

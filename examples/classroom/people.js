@@ -67,9 +67,13 @@ export class People extends EventTarget {
   nameOf(userId) { return this.names.get(userId) || (userId === this.me.userId ? this.me.displayName : "Somebody"); }
 }
 
+/** Compare two people by name. A collator of one's own is many times as fast as localeCompare. */
+export const byName = (one, other) => COLLATOR.compare(String(one.displayName), String(other.displayName));
+const COLLATOR = new Intl.Collator();
+
 /** Where the queue of hands matters first: raised hands, then teachers, then all others by name. */
 export function inOrder(people) {
   const rank = (one) => (one.hand ? 0 : one.role === "student" ? 2 : 1);
   return [...people.all.values()].sort((a, b) =>
-    rank(a) - rank(b) || (a.hand || 0) - (b.hand || 0) || String(a.displayName).localeCompare(String(b.displayName)));
+    rank(a) - rank(b) || (a.hand || 0) - (b.hand || 0) || byName(a, b));
 }

@@ -101,13 +101,15 @@ export function arrange(place, nodes) {
   if (focused && focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
-/** One call soon for many wishes: what comes in a burst is drawn once. */
+/** One call for many wishes: the first at once, and what comes in a burst ten times a second at most. */
 export function soon(action) {
-  let due = false;
+  let due = false, last = -Infinity;
+  const run = () => { due = false; last = performance.now(); action(); };
   return () => {
     if (due) return;
     due = true;
-    queueMicrotask(() => { due = false; action(); });
+    const wait = last + 100 - performance.now();
+    if (wait > 0) setTimeout(run, wait); else queueMicrotask(run);
   };
 }
 

@@ -1,15 +1,14 @@
 // A video call with somebody of the class: who to call, who calls, and the two pictures. What happens is in calls.js.
 import { button, el, icon, toast } from "../ui.js";
 import { api } from "../account.js";
-import { People } from "../people.js";
+import { byName } from "../people.js";
 import { Calls } from "./calls.js";
 import { field, fillSelect, form, select } from "./parts.js";
 
 export const title = "Call";
 
 export function mount(section, room, me, snapshot) {
-  const people = new People(room, me);
-  people.restore(snapshot);
+  const { people } = me;
   const words = el("p", { class: "call-words", role: "status", "data-kind": "idle" });
   const target = select([], { id: "call-target" }), go = el("button", { class: "primary" }, icon("call"), "Call"), nobody = el("p", { class: "muted" });
   const choose = form(() => calls.start(target.value), { class: "row" }, el("div", { class: "grow" }, field("Voice and video with", target)), go);
@@ -54,7 +53,7 @@ export function mount(section, room, me, snapshot) {
 
   function draw(call, kind) {
     const others = [...people.all.values()].filter(({ userId, status, role }) => userId !== me.userId && status !== "disconnected" && role !== "transcriber");
-    others.sort((one, other) => (one.role === "student") - (other.role === "student") || String(one.displayName).localeCompare(String(other.displayName)));
+    others.sort((one, other) => (one.role === "student") - (other.role === "student") || byName(one, other));
     fillSelect(target, others.map(({ userId }) => [userId, me.nameOf(userId)]));
     choose.hidden = kind !== "idle" || !others.length || ended;
     nobody.hidden = kind !== "idle" || (others.length > 0 && !ended);

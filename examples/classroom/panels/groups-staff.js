@@ -1,6 +1,7 @@
 // What staff see of groups: the form to deal out everybody, a card for each group, and who is in none. Students are moved by
 // choosing them and then the place: a few presses for many, by keyboard and on a phone.
 import { announce, arrange, confirmed, el, problem } from "../ui.js";
+import { byName } from "../people.js";
 import { groupChat } from "./group-chat.js";
 import { action, field, fillSelect, form, mistake, select } from "./parts.js";
 
@@ -8,7 +9,7 @@ const NOWHERE = "-"; // no group has such an id
 
 /** The ids of the students who are there, by name. */
 const studentsOf = ({ all }) => [...all.values()].filter(({ role }) => role === "student")
-  .sort((one, other) => String(one.displayName).localeCompare(String(other.displayName))).map(({ userId }) => userId);
+  .sort(byName).map(({ userId }) => userId);
 
 export function staffView({ place, room, me, people, groups }) {
   const cards = new Map(), chosen = new Set();

@@ -1,6 +1,5 @@
 // Groups: staff make them at random or by hand and move students, everybody sees who is where, and a group has messages
 // of its own, which reach its members and staff.
-import { People } from "../people.js";
 import { el } from "../ui.js";
 import { staffView } from "./groups-staff.js";
 import { studentView } from "./groups-student.js";
@@ -12,8 +11,7 @@ export function mount(section, room, me, snapshot) {
   section.append(place);
   const ended = el("p", { class: "muted", hidden: true }, "The session has ended.");
   place.append(ended);
-  const people = new People(room, me);
-  people.restore(snapshot);
+  const { people } = me;
   const mine = () => [...groups.values()].find(({ members }) => members.includes(me.userId));
   const view = (me.staff ? staffView : studentView)({ place, room, me, people, groups, mine });
 
