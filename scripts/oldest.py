@@ -13,7 +13,7 @@ TOOLS = ("dev", "bench")
 
 def bounds(text: str) -> dict[str, str]:
     """The requirements of a list that are nothing but a lower bound: name -> version."""
-    found = (re.fullmatch(r"([A-Za-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", line.strip()) for line in text.split("\n"))
+    found = (re.fullmatch(r"([A-Za-z0-9-]+)(?:\[[a-z0-9-]+\])?>=([\d.]+)", line.strip()) for line in text.split("\n"))
     return {one[1]: one[2] for one in found if one}
 
 
