@@ -54,6 +54,22 @@ class _OrderlyAsyncEngine(engineio.AsyncClient):  # type: ignore[misc] # python-
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return await super()._trigger_event(event, *args, **{**options, "run_async": False})
 
+    async def _send_request(self, *args: Any, **options: Any) -> Any:
+        """Ask once, and have the whole answer, or words why not.
+
+        aiohttp asks again where an answer to a GET was lost, which is answered with what comes after that answer. And
+        one that breaks off would end python-engineio's reading, which nobody would notice.
+        """
+        answer = await super()._send_request(*args, **options)
+        if self.http is not None:  # its first request begins a session: that may be asked twice
+            self.http._retry_connection = False
+        if not isinstance(answer, str):
+            try:
+                await answer.read()
+            except Exception as error:  # of aiohttp, which need not be installed
+                return str(error) or type(error).__name__
+        return answer
+
 
 class AsyncWire(socketio.AsyncClient):  # type: ignore[misc] # python-socketio has no types
     """The same for asyncio."""
