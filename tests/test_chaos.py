@@ -48,30 +48,23 @@ PATIENCE = 60.0
 
 KINDS = [
     ("node", "polling"),
+    ("insider", "websocket"),
+    ("threads", "upgrade"),
+    ("asyncio", "polling"),
     ("node", "websocket"),
+    ("raw", "polling"),
+    ("insider", "upgrade"),
+    ("threads", "websocket"),
     ("node", "upgrade"),
     ("raw", "websocket"),
     ("insider", "polling"),
-    ("insider", "upgrade"),
-    ("raw", "polling"),
-    ("insider", "websocket"),
-    ("threads", "websocket"),
-    ("node", "upgrade"),
-    ("asyncio", "websocket"),
-    ("node", "polling"),
-    ("node", "websocket"),
-    ("raw", "websocket"),
-]
-ON_NODE = ("node", "insider")
-SPECIAL = [
-    ("node", "upgrade"),
-    ("socketio", "websocket"),
-    ("socketio", "polling"),
-    ("socketio", "upgrade"),
     ("threads", "polling"),
-    ("asyncio", "polling"),
+    ("asyncio", "websocket"),
+    ("node", "upgrade"),
+    ("asyncio", "upgrade"),
 ]
-"""The teacher, and some who are dear."""
+"""Whoever is the teacher is so by chance."""
+ON_NODE = ("node", "insider")
 
 survived: Counter[str] = Counter()
 """Faults of all runs."""
@@ -104,13 +97,13 @@ class Lesson:
         self.teacher_id = self.api.ok("GET", "/auth/me", self.teacher)["userId"]
         self.code = self.api.new_session(self.teacher)
         self.api.step(self.teacher, self.code, "start")
-        self.people = [self._person(number) for number in range(CLIENTS)]
+        kinds = KINDS[seed % len(KINDS) :] + KINDS[: seed % len(KINDS)]
+        self.people = [self._person(number, *kinds[number % len(kinds)]) for number in range(CLIENTS)]
         self.before = fleet.holdings()
         self.crowds = self._crowds(directory, stack)
         self.schedule = make_schedule(random.Random(seed), SECONDS, ROUND)
 
-    def _person(self, number: int) -> Person:
-        kind, way = SPECIAL[number] if number < len(SPECIAL) else KINDS[number % len(KINDS)]
+    def _person(self, number: int, kind: str, way: str) -> Person:
         if kind in ON_NODE and not node():
             kind = "raw"
         share = MESSAGES // CLIENTS + (number < MESSAGES % CLIENTS)

@@ -5,17 +5,18 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.chaos.holders import ChaosClient, PythonClient
 from tests.chaos.lesson import Step
-from tests.chaos.package_client import PackageClient
-from tests.chaos.socketio_client import SocketIOClient
+from tests.chaos.library import Asyncio, Threads
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
+from tests.support.python_clients import Loop
 from tests.support.waiting import eventually
 
 Payload = dict[str, Any]
@@ -25,8 +26,8 @@ Payload = dict[str, Any]
 class Person:
     """Somebody who is to take part.
 
-    :param kind: ``node``, ``insider`` (``clients/js``), ``threads`` or ``asyncio`` (``classwaves.client``), ``raw`` (by
-        hand) or ``socketio`` (python-socketio)
+    :param kind: ``node``, ``insider`` (``clients/js``), ``raw`` (by hand), ``threads`` or ``asyncio``
+        (``classwaves.client``)
     :param way: ``websocket``, ``polling`` or ``upgrade``
     """
 
@@ -137,22 +138,17 @@ class NodeCrowd:
             pipe.close()
 
 
-def client_of(person: Person, url: str, code: str) -> PythonClient:
-    """The client in this process that somebody has."""
-    given = (person.name, url, person.token, code, person.way)
-    match person.kind:
-        case "socketio":
-            return SocketIOClient(*given)
-        case "threads" | "asyncio":
-            return PackageClient(*given, person.kind)
-    return ChaosClient(*given)
-
-
 class PythonCrowd:
     """Clients in this process: each has a thread of its own, and one more acts for all of them."""
 
     def __init__(self, url: str, code: str, people: Sequence[Person]) -> None:
-        self._clients = [client_of(person, url, code) for person in people]
+        self._loop = Loop()
+        make: dict[str, Callable[..., PythonClient]] = {
+            "raw": ChaosClient,
+            "threads": Threads,
+            "asyncio": partial(Asyncio, self._loop),
+        }
+        self._clients = [make[who.kind](who.name, url, who.token, code, who.way) for who in people]
         plans = zip(self._clients, people, strict=True)
         # sorted by time alone: what is planned for the same moment keeps its order
         self._plan = sorted(
@@ -219,6 +215,7 @@ class PythonCrowd:
             client.leave()
         for client in self._clients:
             client.close()
+        self._loop.close()
 
 
 def settled(crowds: Sequence[Crowd], timeout: float) -> None:

@@ -15,6 +15,9 @@ Payload = dict[str, Any]
 AS_OF_NOW = ("count", "position")
 """What an event has that is of the moment when it was sent, and not of the log."""
 
+IN_ORDER = ("clients/js",)
+"""The ways of those who promise that nothing they send overtakes what has to be repeated."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -147,6 +150,9 @@ class Verdict:
                 continue
             self._compare_ack(witness, name, event, ack)
             seqs[STORED[event]].add(ack["seq"])
+        in_turn = [witness.acks[name]["seq"] for name in witness.sent if name in witness.acks]
+        if witness.way.startswith(IN_ORDER) and in_turn != sorted(in_turn):
+            self.complain(f"{witness.name} ({witness.way}): what they sent was stored in another order: {in_turn}")
         for stored in sorted(set(STORED.values())):
             acked = sum(1 for name in witness.acks if STORED[witness.sent[name]] == stored)
             if len(seqs[stored]) != acked:

@@ -28,7 +28,6 @@ export class Insider extends Person {
       socket.io.engine.once("upgrade", () => this.events.push(["upgrade", {}]));
     });
     socket.on("disconnect", (reason) => this.events.push(["disconnect", { reason, at: Date.now() }]));
-    socket.onAnyOutgoing((event) => event === "joinSession" && this.events.push(["join", {}]));
     return socket;
   }
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, Self
 
 from classwaves.client import AsyncClient, Client, Event
@@ -23,7 +24,10 @@ class Loop:
         self._thread.start()
 
     def run(self, task: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(task, self._loop).result(60)
+        return self.begin(task).result(60)
+
+    def begin(self, task: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(task, self._loop)
 
     def close(self) -> None:
         """End it as ``asyncio.run`` does: a task of python-engineio's may still wait when its connection has ended."""
@@ -37,18 +41,6 @@ class Loop:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def registering(speaks: Any, name: str, run: Callable[[Any], Any]) -> Callable[[Callable[[Any], Any]], Any]:
-    """``on`` of a client or a room: those of asyncio begin a task, which they can do in their loop alone."""
-
-    def register(handler: Callable[[Any], Any]) -> Any:
-        async def later() -> None:
-            speaks.on(name)(handler)
-
-        return speaks.on(name)(handler) if isinstance(speaks, Client | Room) else run(later())
-
-    return register
 
 
 class AnyRoom:
@@ -80,7 +72,13 @@ class AnyRoom:
         return self._run(self.room.messages(**how))
 
     def on(self, name: str) -> Callable[[Callable[[Any], Any]], Any]:
-        return registering(self.room, name, self._run)
+        def register(handler: Callable[[Any], Any]) -> Any:
+            async def later() -> None:
+                self.room.on(name)(handler)
+
+            return self.room.on(name)(handler) if isinstance(self.room, Room) else self._run(later())
+
+        return register
 
     def events(self, timeout: float | None = 0.3) -> Iterator[AnyEvent]:
         found: Any = self.room.events(timeout)
@@ -121,9 +119,6 @@ class AnyClient:
     def connect(self, timeout: float | None = 20) -> Self:
         self.run(self.client.connect(timeout))
         return self
-
-    def on(self, name: str) -> Callable[[Callable[[Any], Any]], Any]:
-        return registering(self.client, name, self.run)
 
     def room(self, code: str) -> AnyRoom:
         return AnyRoom(self.client.room(code), self.run)
