@@ -15,7 +15,7 @@ Payload = dict[str, Any]
 AS_OF_NOW = ("count", "position")
 """What an event has that is of the moment when it was sent, and not of the log."""
 
-IN_ORDER = ("clients/js",)
+IN_ORDER = ("clients/js", "Asyncio")
 """The ways of those who promise that nothing they send overtakes what has to be repeated."""
 
 
