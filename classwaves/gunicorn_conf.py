@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from .tallies import bury, make_folder
-from .transport.succession import announce, call_off
+from .transport.succession import announce, settle
 
 if "CLASSWAVES_PREFLIGHT" not in os.environ:
     asked = subprocess.run(  # nosec B603
@@ -49,6 +49,12 @@ keepalive = 5
 limit_request_line = 8190
 
 
+def on_starting(server: Any) -> None:
+    """Workers of another user (gunicorn's ``user``) are to write there."""
+    if (server.cfg.uid, server.cfg.gid) != (os.geteuid(), os.getegid()):
+        os.chown(_numbers, server.cfg.uid, server.cfg.gid)
+
+
 def when_ready(server: Any) -> None:
     """Say how to go on."""
     # where it listens is the command line's to say, too, or systemd's
@@ -70,13 +76,19 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
 
 def on_reload(server: Any) -> None:
     """The old workers are to serve until the new ones do."""
-    announce(_numbers, server.worker_age, server.cfg.workers)
+    try:
+        announce(_numbers, server.worker_age, server.cfg.workers)
+    except OSError as error:  # which would end the master
+        server.log.warning("The old workers do not wait for the new ones: %s", error)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """What a worker has counted is not to be lost with it, and nobody is to wait for it."""
-    bury(_numbers, worker.pid)
-    call_off(worker.age, _numbers)
+    """Nobody is to wait for a worker that has died, and what it has counted is not to be lost with it."""
+    settle(worker.age, _numbers)
+    try:
+        bury(_numbers, worker.pid)
+    except OSError as error:  # which would end the master
+        server.log.warning("What a worker has counted is not added to the others' numbers: %s", error)
 
 
 def on_exit(server: Any) -> None:

@@ -141,7 +141,10 @@ _burying = False
 
 
 def bury(folder: Path, pid: int) -> None:
-    """A worker has died: keep its counts, and forget what it had. Called by a signal's handler, maybe within itself."""
+    """A worker has died: keep its counts, and forget what it had. Called by a signal's handler, maybe within itself.
+
+    :raises OSError: they cannot be written; this is tried again when the next one dies.
+    """
     global _burying
     _dead.append(pid)
     if _burying:
@@ -149,7 +152,12 @@ def bury(folder: Path, pid: int) -> None:
     _burying = True
     try:
         while _dead:
-            _bury(folder, _dead.pop())
+            dead = _dead.pop()
+            try:
+                _bury(folder, dead)
+            except OSError:
+                _dead.append(dead)
+                raise
     finally:
         _burying = False
 

@@ -1,8 +1,9 @@
-"""A reload (SIGHUP): the old workers serve on until the new ones do, however long those take to load.
+"""A reload (SIGHUP): the old workers serve until the new ones do, and go on if those cannot be loaded.
 
 Imports tallies, which name the folder. gunicorn's master calls a part of it, so it uses no sockets. Master and workers
-tell each other by files in that folder which workers are to go, and which of the new ones serve. gunicorn tells the
-old workers to end as soon as it has begun to start the new ones, and tells them again and again, which changes nothing.
+tell each other by files in that folder: which workers are to go, who serves, and for whom nobody needs to wait.
+gunicorn tells the old workers to end as soon as it has begun to start the new ones, and tells them again and again,
+which changes nothing. Where the folder cannot be written, they end when they are told to, as gunicorn's own do.
 """
 
 from __future__ import annotations
@@ -20,24 +21,20 @@ logger = logging.getLogger(__name__)
 
 #: How long the old workers wait for the new ones, and between two looks, in seconds.
 PATIENCE, PAUSE = 60.0, 0.05
-_RELOAD, _SERVES = "reload", "serves-"
+#: What files are called; after the last three comes a worker's age, which gunicorn gives each, one by one.
+_RELOAD, _SERVES, _SETTLED, _FAILED = "reload", "serves-", "settled-", "failed-"
 
 
 def announce(folder: Path, last: int, workers: int) -> None:
-    """The master reloads. :param last: workers up to this age are to go; :param workers: how many come."""
+    """The master reloads. :param last: workers up to this age are to go; :param workers: how many come.
+
+    :raises OSError: the folder cannot be written, and the old workers will not wait.
+    """
+    for path in (*folder.glob(f"{_SETTLED}*"), *folder.glob(f"{_FAILED}*")):  # of the old ones
+        path.unlink(missing_ok=True)
     new = folder / f"{_RELOAD}.new"
     new.write_text(f"{last} {workers}")
     new.replace(folder / _RELOAD)
-
-
-def call_off(age: int, folder: Path | None = None) -> None:
-    """A worker ends, or has: if it is one of the new ones, nobody waits for them any more."""
-    folder = folder or _folder()
-    if folder is None:
-        return
-    (folder / f"{_SERVES}{age}").unlink(missing_ok=True)
-    if (reload := _reload(folder)) and age > reload[0]:
-        (folder / _RELOAD).unlink(missing_ok=True)
 
 
 def serve(age: int) -> None:
@@ -45,27 +42,57 @@ def serve(age: int) -> None:
     if folder := _folder():
         with contextlib.suppress(OSError):  # the old ones go when they have waited long enough
             (folder / f"{_SERVES}{age}").touch()
+            (folder / f"{_SETTLED}{age}").touch()
 
 
-def await_successors(age: int, sleep: Callable[[float], None]) -> None:
-    """A worker was told to end: if that is for a reload, return when the new workers serve, else at once."""
+def settle(age: int, folder: Path | None = None) -> None:
+    """A worker ends, or has: if it is one of the new ones, nobody waits for it any more."""
+    if folder := folder or _folder():
+        with contextlib.suppress(OSError):
+            (folder / f"{_SETTLED}{age}").touch()
+            (folder / f"{_SERVES}{age}").unlink(missing_ok=True)
+
+
+def fail(age: int) -> bool:
+    """A worker could not be loaded. The master settles it, when it does not count on it any more.
+
+    :return: whether others serve, who are to go on
+    """
+    if folder := _folder():
+        with contextlib.suppress(OSError):
+            (folder / f"{_FAILED}{age}").touch()
+            return bool(_ages(folder, _SERVES))
+    return False
+
+
+def await_successors(age: int, sleep: Callable[[float], None]) -> bool:
+    """A worker was told to end: if that is for a reload, return when the new workers serve, else at once.
+
+    :return: whether it is to end; not, if new ones could not be loaded
+    """
     began, told = time.monotonic(), False
     while (folder := _folder()) and (reload := _reload(folder)) and age <= reload[0]:
         last, count = reload
-        if sum(int(path.name.removeprefix(_SERVES)) > last for path in folder.glob(f"{_SERVES}*")) >= count:
-            return
+        if sum(new > last for new in _ages(folder, _SETTLED)) >= count:
+            # who is told to end after that is one too many
+            return not (told and any(new > last for new in _ages(folder, _FAILED)))
         if time.monotonic() - began > PATIENCE:
             logger.warning("the new workers do not serve after %g s; this one ends all the same", PATIENCE)
-            return
+            return True
         if not told:
             logger.info("reload: this worker serves until the new ones do")
             told = True
         sleep(PAUSE)
+    return True
 
 
 def _folder() -> Path | None:
     name = os.environ.get(FOLDER)
     return Path(name) if name else None
+
+
+def _ages(folder: Path, prefix: str) -> list[int]:
+    return [int(path.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*")]
 
 
 def _reload(folder: Path) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ import io
 import logging
 import os
 import socket
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -33,7 +34,7 @@ from .door import Door, Gone
 from .drain import DRAINS, STARTS
 from .gunicorn_log import write_failures
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
-from .succession import await_successors, call_off, serve
+from .succession import await_successors, fail, serve, settle
 
 logger = logging.getLogger(__name__)
 
@@ -326,7 +327,14 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
 
     def load_wsgi(self) -> None:
         write_failures(gevent.get_hub())
-        super().load_wsgi()
+        try:
+            super().load_wsgi()
+        except (Exception, SystemExit):
+            if not fail(self.age):
+                raise
+            # gunicorn would end the whole server, and with it those who serve
+            logger.exception("this worker cannot be loaded; those that serve go on")
+            sys.exit(1)
         # thousands of connections are thousands of objects that live long, and messages make none that need the
         # collector: looking at all of them again and again would be a fifth of the work
         gc.collect()
@@ -370,17 +378,23 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         self._begin_to_drain("SIGTERM")
 
     def _begin_to_drain(self, why: str) -> None:
-        call_off(self.age)
         if not self.servers:  # still starting
+            settle(self.age)
             self.alive = False
         elif not self.draining:
             self.draining = True
-            gevent.spawn(self._drain, why)  # a signal's handler must not wait
+            gevent.spawn(self._end, why)  # a signal's handler must not wait
+
+    def _end(self, why: str) -> None:
+        if why == "SIGTERM" and not await_successors(self.age, gevent.sleep):
+            logger.error("reload: the new workers cannot be loaded; this one goes on")
+            self.draining = False
+        else:
+            settle(self.age)
+            self._drain(why)
 
     def _drain(self, why: str) -> None:
         try:
-            if why == "SIGTERM":
-                await_successors(self.age, gevent.sleep)
             logger.info("%s: this worker ends, and lets its clients go", why)
             for server in self.servers:
                 server.stop_accepting()
