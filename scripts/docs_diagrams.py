@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/architecture.md; with ``--check``, tell if a file is another one.
+"""Draw the pictures of docs/architecture.md and recovery.md; with ``--check``, tell if a file is another one.
 
 They are SVG with a title and a description for who does not see them, on a ground of their own, light or dark as the
 reader's system is.
@@ -212,10 +212,41 @@ def resume() -> Picture:
     return picture
 
 
+def states() -> Picture:
+    """A client's connection."""
+    picture = Picture(
+        "recovery.svg",
+        760,
+        330,
+        "The states of a client",
+        "From offline to connecting, connected and joined. A lost connection leads back from connected and joined "
+        "to connecting. connect_error leads to: needs a token, and from there back to connecting. Being removed, or "
+        "the end of the session, leads from joined back to connected.",
+    )
+    for x, width, name in ((20, 100, "offline"), (210, 120, "connecting"), (430, 110, "connected")):
+        picture.box(x, 110, width, 46, name)
+    picture.box(640, 110, 100, 46, "joined")
+    picture.box(195, 250, 150, 56, "needs a token", "renew, or log in")
+    for start, end, name in ((120, 208, "connect()"), (330, 428, "accepted"), (540, 638, "sessionJoined")):
+        picture.arrow((start, 133), (end, 133), kind="mark")
+        picture.text((start + end) / 2, 125, name, anchor="middle")
+    picture.arrow((485, 110), (485, 75), (290, 75), (290, 108))
+    picture.arrow((690, 110), (690, 42), (255, 42), (255, 108))
+    picture.text(472, 30, "the connection is lost: come back, with backoff", anchor="middle")
+    picture.arrow((690, 156), (690, 200), (485, 200), (485, 158))
+    picture.text(588, 220, "removed, or the session has ended", anchor="middle")
+    picture.arrow((250, 156), (250, 248))
+    picture.text(240, 196, "connect_error,", anchor="end")
+    picture.text(240, 212, "token has ended", anchor="end")
+    picture.arrow((290, 250), (290, 158), kind="mark")
+    picture.text(300, 204, "a new token")
+    return picture
+
+
 LAYERS = (
     ("7", "testing", "what a shop tests with"),
-    ("6", "extension, app, demo, users", "what a shop holds, and the reference application"),
-    ("5", "transport, namespace, rest, cli, monitor, contract", "Socket.IO and HTTP, what operators and shops reach"),
+    ("6", "extension, users, cli, app, demo", "what a shop holds, operators, the reference application"),
+    ("5", "transport, namespace, rest, monitor, registry", "Socket.IO and HTTP; what a shop registers"),
     ("4", "pipeline, events, rules, features, lifecycle, auth", "who may do what, and what an event does"),
     ("3", "hub, live, delivery, history, files, watch", "sessions on this worker, and their sockets"),
     (
@@ -223,7 +254,7 @@ LAYERS = (
         "store, storage, archive, limits, replica, scheduler",
         "one subject each; the only ones that know Redis, S3, SQL",
     ),
-    ("1", "errors, models, settings, tally, trail, logs", "codes, frozen data, what is counted"),
+    ("1", "errors, models, settings, tally, trail, logs, client", "codes, frozen data, what is counted"),
 )
 
 
@@ -247,7 +278,7 @@ def layers() -> Picture:
     return picture
 
 
-PICTURES = (event, places, resume, layers)
+PICTURES = (event, places, resume, states, layers)
 
 
 def main() -> int:

@@ -2,8 +2,10 @@
 
 import ast
 import functools
+import re
 from pathlib import Path
 
+from scripts import docs_diagrams
 from tests.support.gunicorn_server import ROOT
 
 PACKAGE = ROOT / "classwaves"
@@ -315,6 +317,25 @@ def test_imports_go_one_way() -> None:
         if other.startswith(".") and rank(other[1:]) >= rank(name)
     ]
     assert not wrong
+
+
+def test_the_architecture_has_every_module_in_a_layer_and_imports_go_down() -> None:
+    """The table of docs/architecture.md, which is coarser: modules and packages, and layers that may import within."""
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Modules and their direction")[2]
+    rows = re.findall(r"^\| (\d) \| ([^|]*) \|", table, re.MULTILINE)
+    layers = [(name, int(layer)) for layer, names in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(name for name, _ in layers) == sorted({name.split(".")[0] for name in MODULES} - {""})
+    of = dict(layers)
+    for layer, names, _ in docs_diagrams.LAYERS:
+        assert {of[name] for name in names.split(", ")} == {int(layer)}, names
+    up = {
+        f"{mine} ({of[mine]}) imports {other} ({of[other]})"
+        for name in MODULES
+        for found in imports(name)
+        if (mine := name.split(".")[0]) and (other := found[1:].split(".")[0]) and found.startswith(".")
+        if of[other] > of[mine]
+    }
+    assert up == set()
 
 
 def test_libraries_stay_where_they_belong() -> None:
