@@ -60,5 +60,5 @@ export async function logOut() {
 export const forget = () => keep(null);
 
 // The code of the session is in the page's address, where it can be shared, and survives a reload.
-export const typedCode = (text) => text.trim().toUpperCase().replace(/[\s-]/g, "");
+export const typedCode = (text) => text.trim().toUpperCase().replace(/[^A-Z0-9]/g, "");
 export const codeInAddress = () => typedCode(new URLSearchParams(location.hash.slice(1)).get("code") || "");

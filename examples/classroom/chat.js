@@ -125,6 +125,8 @@ export function mountChat(section, room, me, people, fetchHistory) {
       : lesson.mode === "quiz" ? "The chat is closed during the quiz." : "Only the teacher writes at the moment.");
     whyNot.textContent = why;
     whyNot.hidden = !why;
+    const lost = document.activeElement === text || document.activeElement === sendButton || list.node.contains(document.activeElement);
+    if (why && lost) scroll.focus(); // where one can still read: what is disabled or hidden has no focus
     text.disabled = sendButton.disabled = Boolean(why);
     section.toggleAttribute("data-closed", Boolean(why));
   }

@@ -29,6 +29,7 @@ for (const name of ["teacher", "student"]) $("demo-" + name).addEventListener("c
   go(codeInAddress() || DEMO_CODE);
 }));
 
-forget(); // who comes to the door begins anew
+// Who comes to the door begins anew; who is here by the browser's Back may want to go forward again.
+if (performance.getEntriesByType("navigation")[0]?.type !== "back_forward") forget();
 $("code").value = codeInAddress();
 if ($("code").value) $("name").focus();

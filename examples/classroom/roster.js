@@ -38,6 +38,7 @@ export function mountRoster(section, room, me, people) {
     for (const [userId, name] of people.waiting) if (!waiters.has(userId)) waiters.set(userId, waiter(userId, name, room));
     if (!door.firstChild) door.append(el("h3", { id: "waiting-title" }, "At the door"), el("ul", { class: "stack" }));
     arrange(door.lastChild, [...waiters.values()]);
+    if (!waiters.size && door.contains(document.activeElement)) list.parentElement.focus(); // what is hidden has no focus
     door.hidden = !waiters.size;
     if (waiters.size > waitingBefore) announce(`${[...people.waiting.values()].pop()} wants to come in.`);
     waitingBefore = waiters.size;

@@ -93,12 +93,14 @@ export function avatar(userId, name) {
   return el("span", { class: `avatar hue${sum % 6}`, "aria-hidden": "true" }, initials(name));
 }
 
-/** Put nodes into a place in this order, and move none that is where it belongs: so the focus stays. */
+/** Put nodes into a place in this order, and move none that is where it belongs: so the focus stays, in the place at least. */
 export function arrange(place, nodes) {
   const focused = place.contains(document.activeElement) ? document.activeElement : null, wanted = new Set(nodes);
   for (const child of [...place.children]) if (!wanted.has(child)) child.remove();
   nodes.forEach((node, at) => { if (place.children[at] !== node) place.insertBefore(node, place.children[at] || null); });
-  if (focused && focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+  if (!focused || document.activeElement === focused) return;
+  if (!focused.isConnected) place.tabIndex = -1; // what had it is gone: who goes on with Tab goes on from here
+  (focused.isConnected ? focused : place).focus({ preventScroll: true });
 }
 
 /** One call for many wishes: the first at once, and what comes in a burst ten times a second at most. */

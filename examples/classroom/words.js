@@ -19,6 +19,7 @@ const WORDS = {
   CONNECTION_LIMIT: "There are too many connections. Please wait a moment.",
   PEER_UNAVAILABLE: "This participant is not connected.",
   SERVICE_UNAVAILABLE: "The server cannot store this right now.",
+  CLOSED: "You are not in the session any more.",
   UNREACHABLE: "The server cannot be reached.",
 };
 const REASONS = {

@@ -73,7 +73,7 @@ export function studentView(place, room, state, me) {
     const { activity, mine } = state, { data, activityType } = activity, { results, right = [] } = data;
     if (activityType === "text") {
       const own = textOf(mine);
-      return [own ? el("p", {}, "Your answer: ", el("q", {}, own)) : null, el("h4", {}, `${results.responded} answers`),
+      return [own ? el("p", {}, "Your answer: ", el("q", {}, own)) : null, el("h4", {}, answersOf(results)),
         el("ul", { class: "plain texts" }, ...(results.texts ?? []).map((text) => el("li", {}, text)))];
     }
     const own = choicesOf(mine, data.options), chart = barChart(`Answers to: ${data.question}`);
@@ -81,7 +81,7 @@ export function studentView(place, room, state, me) {
     const verdict = !right.length || !own.length ? null : own.every((at) => right.includes(at)) ? "Your answer was right." : "Your answer was not the right one.";
     const middle = activityType === "scale" ? mean(results.counts ?? []) : null;
     return [verdict && el("p", { class: "verdict", "data-right": String(verdict.endsWith("was right.")) }, verdict), chart.node,
-      el("p", { class: "muted" }, `${results.responded} answers` + (middle === null ? "" : `, mean ${middle.toFixed(1)}`))];
+      el("p", { class: "muted" }, answersOf(results) + (middle === null ? "" : `, mean ${middle.toFixed(1)}`))];
   }
 
   // What somebody has chosen and not yet sent outlives a reload of the page. What was sent, the server knows.
@@ -101,6 +101,8 @@ export function studentView(place, room, state, me) {
   }
   return { changed, progressed };
 }
+
+const answersOf = ({ responded }) => (responded === 1 ? "1 answer" : `${responded} answers`);
 
 function textInput({ data }, draft) {
   const node = el("textarea", { id: "answer-text", rows: "3", maxlength: "2000" });

@@ -16,7 +16,7 @@ export function staffView({ place, room, me, people, groups }) {
   const loose = looseCard(), list = el("div", { class: "cards" });
   const target = select([], { "aria-label": "Where to" }), count = el("span", { class: "count" });
   const lead = action("Make leader", makeLeader, { class: "small" }), move = action("Move", moveChosen, { class: "small primary" });
-  const mover = el("div", { class: "mover row wrap", role: "group", "aria-label": "Move the chosen students" }, count, target, move, lead);
+  const mover = el("div", { class: "mover row wrap", role: "group", tabindex: "-1", "aria-label": "Move the chosen students" }, count, target, move, lead);
   const dealer = dealForm(), maker = makeForm();
   place.append(dealer, mover, list, maker);
 
@@ -125,6 +125,7 @@ export function staffView({ place, room, me, people, groups }) {
     const inGroup = [...groups.values()].some(({ members }) => chosen.size === 1 && members.includes([...chosen][0]));
     count.textContent = chosen.size ? `${chosen.size} chosen` : "Choose students to move them";
     fillSelect(target, [["", "Move to…"], ...[...groups.values()].map(({ groupId, groupName }) => [groupId, groupName]), ...(groups.size ? [[NOWHERE, "No group"]] : [])]);
+    if (!chosen.size && mover.contains(document.activeElement)) mover.focus(); // what is hidden has no focus
     target.hidden = move.hidden = !chosen.size;
     lead.hidden = !inGroup;
   }
