@@ -1,7 +1,9 @@
 """ClassWaves in somebody else's application, and in several at once."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -264,3 +266,18 @@ def test_behind_a_proxy_the_own_origin_is_the_public_one(shop: Shop, hops: int, 
     assert ("Access-Control-Allow-Origin" in rest.headers) is welcome
     socket = client.get("/socket.io/?EIO=4&transport=polling", headers=headers)
     assert (socket.status_code == 200) is welcome
+
+
+def test_another_worker_of_gunicorn_is_warned_of(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(sys.modules, "classwaves.transport.worker", raising=False)
+    make_app()
+    assert "another worker class" not in caplog.text, "no gunicorn"
+    monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/23.0.0")  # as gunicorn's master does
+    make_app()
+    assert "another worker class" in caplog.text and "--config python:classwaves.gunicorn_conf" in caplog.text
+    caplog.clear()
+    monkeypatch.setitem(sys.modules, "classwaves.transport.worker", ModuleType("worker"))  # as "worker_class" does
+    make_app()
+    assert "another worker class" not in caplog.text

@@ -6,6 +6,8 @@ Imports errors, origins, settings, the codec and the rest of the transport.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,6 +92,7 @@ def make_socketio(
     """
     if given is not None and not isinstance(given, SocketIO):
         raise TypeError(f"socketio={given!r} is no SocketIO object; give the one of your app: socketio = SocketIO(app)")
+    _look_at_the_worker()
     live = is_module_patched("socket")
     engine: dict[str, Any] = {
         "async_mode": "gevent" if live else "threading",
@@ -121,6 +124,15 @@ def make_socketio(
     _answer_connects(sio.server)
     _end_disconnects(sio.server)
     return sio
+
+
+def _look_at_the_worker() -> None:
+    """``gunicorn shop:app``, as one is used to, starts as if all were well, and then no socket gets through."""
+    if "SERVER_SOFTWARE" in os.environ and f"{__package__}.worker" not in sys.modules:  # gunicorn's master sets it
+        logger.warning(
+            "gunicorn has another worker class than ours: there is no WebSocket with it, and long-polling fails. Start "
+            "it with --config python:classwaves.gunicorn_conf"
+        )
 
 
 def _quiet(name: str) -> logging.Logger:
