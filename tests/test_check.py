@@ -217,7 +217,10 @@ def gunicorn(folder: Path, settings: Settings | None = None, **environ: str) -> 
 
 
 def test_gunicorns_settings_are_read_and_not_run(tmp_path: Path) -> None:
-    assert "start it with -k classwaves" in told(gunicorn(tmp_path), "warning")
+    warning = told(gunicorn(tmp_path), "warning")
+    assert "gunicorn.conf.py with the line: from classwaves.gunicorn_conf import *" in warning
+    (tmp_path / "gunicorn.conf.py").write_text("from classwaves.gunicorn_conf import *\n")
+    assert told(gunicorn(tmp_path, Settings.load(FEW, {})), "warning") == "", "what it says mends it"
     (tmp_path / "gunicorn.conf.py").write_text(
         "raise SystemExit\nworker_class = 'gevent'\npreload_app = True\ngraceful_timeout = 2\nmax_requests = 1000\n"
     )

@@ -117,8 +117,8 @@ def _worker(options: Mapping[str, Any]) -> Iterator[Finding]:
     elif kind is None:
         yield warning(
             "gunicorn",
-            "no worker class is set in a gunicorn.conf.py, Procfile or GUNICORN_CMD_ARGS here: start it with "
-            f"-k {WORKER}.",
+            "no worker class is set in a gunicorn.conf.py, Procfile or GUNICORN_CMD_ARGS here, and other command "
+            f"lines are not seen: write a gunicorn.conf.py with the line: from {OURS} import *",
         )
     else:
         yield error(
