@@ -5,6 +5,7 @@ The demo users are in ``auth.accounts``.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from .auth.accounts import DEMO_ACCOUNTS
 from .errors import ClassWavesError, StoreUnavailable
 from .headers import guard_page, page_policy
 from .hub import Hub
+
+logger = logging.getLogger(__name__)
 
 DEMO_CODE = "DEM234"
 DEMO_TITLE = "Demo lesson"
@@ -36,6 +39,10 @@ def register(app: Flask) -> None:
         ensure_session(hub)
     except StoreUnavailable:
         hub.scheduler.after(1, lambda: ensure_session(hub))
+    pages = "Open /classroom/ in two windows, and be the teacher in one and the student in the other."
+    logger.info(
+        "The demo session is %s. %s", DEMO_CODE, pages if _CLASSROOM.exists() else "Its pages are in a clone alone."
+    )
 
     @app.get("/")
     def page() -> Response:

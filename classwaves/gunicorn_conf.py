@@ -61,10 +61,7 @@ def when_ready(server: Any) -> None:
     address = ", ".join(str(listener).replace("//0.0.0.0:", "//127.0.0.1:") for listener in server.LISTENERS)
     server.log.info("ClassWaves: %s (store: %s, workers: %d)", address, _plan["store"], server.cfg.workers)
     if _plan["demo"]:
-        server.log.info(
-            "Demo mode. Log in as teacher / classwaves or student / classwaves; the demo session is DEM234."
-        )
-        server.log.info("Open the address in two windows, log in as one and as the other, and join.")
+        server.log.info("Demo mode. Log in as teacher / classwaves or student / classwaves.")
 
 
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:

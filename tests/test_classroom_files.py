@@ -29,6 +29,12 @@ def test_every_file_of_the_folder_is_served_with_its_type_and_a_strict_policy(ap
     assert app.test_client().get("/classroom").status_code == 308
 
 
+def test_the_start_says_where_the_demo_is(make_app: AppFactory, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "classwaves.demo")
+    make_app(CLASSWAVES_DEMO=True)
+    assert "DEM234" in caplog.text and "/classroom/ in two windows" in caplog.text
+
+
 ELSEWHERE = [
     *("../websocket-client.html", "..%2fwebsocket-client.html", "%2e%2e/websocket-client.html", "panels/../index.html"),
     *("..\\websocket-client.html", "./index.html", "//etc/passwd", "%2fetc%2fpasswd", "C:index.html", "index.html/"),
