@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
 from tests.support.pair import QUICK
+from tests.support.ports import free_port
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_copy import Copy
 from tests.support.redis_server import RedisServer
@@ -235,6 +236,57 @@ def test_a_page_that_was_reloaded_goes_on_where_it_was(lesson: Class, rooms: Roo
     assert len(rooms.ask("stored", "page")) == 1
 
 
+def test_a_storage_that_is_full_costs_no_event(lesson: Class, rooms: Rooms, line: FaultyProxy) -> None:
+    teacher, page = lesson.teacher(), lesson.room("page", stored=True)
+    teacher.join()
+    page.join()
+    rooms.ask("fill", "page")
+    line.cut()
+    wanted = ["one", "two", "three"]
+    for text in wanted:
+        teacher.send("sendMessage", message=text)
+    agree(page, wanted=wanted)
+    assert rooms.ask("stored", "page") == {}
+
+
+def test_what_cannot_be_sent_is_refused_and_holds_nothing_back(lesson: Class, rooms: Rooms) -> None:
+    """What is no JSON, and what is too large for a packet: with that the server ends the connection."""
+    student = lesson.room("student")
+    student.join()
+    bad = rooms.begin("sendEndless", "student")
+    huge = student.begin("send", "sendMessage", {"message": "x" * 1_200_000})
+    for number, code in ((bad, "INVALID_PAYLOAD"), (huge, "NO_ANSWER")):
+        with pytest.raises(Refused) as refused:
+            student.end(number)
+        assert refused.value.code == code
+    assert student.send("sendMessage", message="on")["ok"]
+
+
+def test_one_may_come_again_from_a_listener(lesson: Class, school: School) -> None:
+    """In the middle of what was missed: the rest of it is missed still, and comes."""
+    teacher, student = lesson.teacher(), lesson.room("student", againOn="handStatusChanged")
+    teacher.join()
+    student.join()
+    student.end(student.begin("close"))
+    wanted = ["one", "two"]
+    teacher.send("sendMessage", message="one")
+    teacher.send("raiseHand")
+    teacher.send("sendMessage", message="two")
+    student.begin("join")
+    agree(student, wanted=wanted)
+    assert len(student.heard("snapshot")) == 1
+
+
+def test_a_file_that_has_to_wait_holds_no_message_back(lesson: Class, line: FaultyProxy) -> None:
+    student = lesson.room("student")
+    student.join()
+    line.swallow_next_reply()
+    begin = {"clientFileId": "f", "fileName": "f", "mimeType": "text/plain", "size": 1, "sha256": "0" * 64}
+    student.begin("send", "fileStart", begin)
+    assert line.swallowed.wait(10)
+    assert student.send("sendMessage", message="meanwhile")["ok"]
+
+
 # tokens
 
 
@@ -270,6 +322,27 @@ def test_a_token_that_has_ended_is_replaced(lesson: Class, school: School) -> No
     student.join()
     assert student.look()["asked"] == 2
     assert student.states() == ["connecting", "reconnecting", "joined"]
+
+
+def test_the_first_token_is_asked_for_until_there_is_one(lesson: Class, school: School) -> None:
+    student = lesson.room("student", tokens=[{}, school.api.token("student")])
+    student.join()
+    assert student.states() == ["connecting", "reconnecting", "joined"]
+
+
+def test_a_token_is_not_shown(lesson: Class, rooms: Rooms) -> None:
+    lesson.room("student", token="very secret")
+    assert "very secret" not in rooms.ask("shown", "student")
+
+
+def test_no_server_is_told_meanwhile(lesson: Class) -> None:
+    student = lesson.room("student", url=f"http://127.0.0.1:{free_port()}")
+    joining = student.begin("join")
+    student.until(lambda seen: seen["state"] == "reconnecting", "the trouble")
+    student.end(student.begin("close"))
+    with pytest.raises(Refused) as refused:
+        student.end(joining)
+    assert refused.value.code == "CLOSED"
 
 
 @pytest.mark.parametrize("tokens", [None, [None], [{"code": "SESSION_EXPIRED"}], ["the same"]])

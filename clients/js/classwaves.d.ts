@@ -8,7 +8,7 @@ export type * from "./contract.js";
 /** connecting: join() was called. waiting: for staff, in the waiting room. refused: for good, with the reason. */
 export type ClassroomState = "closed" | "connecting" | "waiting" | "joined" | "reconnecting" | "refused";
 
-/** CLOSED: by close() or leave(), or never joined. NO_ANSWER: a signal that may or may not have arrived. */
+/** CLOSED: by close() or leave(), or never joined. NO_ANSWER: it may or may not have arrived; see send(). */
 export type ClassWavesErrorCode = ErrorCode | "CLOSED" | "NO_ANSWER";
 
 /** What the server refused. */
@@ -85,7 +85,11 @@ export class Classroom<Server = ServerToClientEvents, Client = ClientToServerEve
   on<Name extends keyof Heard<Server>>(event: Name, listener: Heard<Server>[Name]): () => void;
   /** Come in. Resolves in the session; rejects when refused for good, or closed. Called again, it is the same promise. */
   join(): Promise<SessionJoinedEvent>;
-  /** Send an event until it has an answer; what is stored, one after the other. Rejects with a ClassWavesError. */
+  /**
+   * Send an event until it has an answer; what is stored in the session, one after the other. Rejects with a
+   * ClassWavesError: NO_ANSWER for a signal whose connection was lost, and for what the connection was lost with eight
+   * times in a row, as it is too large for one packet.
+   */
   send<Name extends Sendable<Client>>(event: Name, ...payload: Given<Client, Name>): Promise<Answer<Client, Name>>;
   /** Send what may get lost. */
   emit<Name extends Sendable<Client>>(event: Name, ...payload: Given<Client, Name>): void;

@@ -1,6 +1,7 @@
 // Classrooms of the JavaScript client, by remote control: each line on standard input is a JSON command, answered by a line
 // of JSON that has its number, whenever it is done. Kept simple: what is done to the servers meanwhile, Python decides.
 import { createInterface } from "node:readline";
+import { inspect } from "node:util";
 import { io } from "socket.io-client";
 import { Classroom, ClassWavesError } from "../../clients/js/classwaves.js";
 
@@ -9,14 +10,18 @@ const storages = new Map(); // name -> a sessionStorage: it survives the room of
 
 class Storage {
   kept = new Map();
+  room = Infinity; // for so many characters
   getItem = (key) => this.kept.get(key) ?? null;
-  setItem = (key, value) => this.kept.set(key, value);
+  setItem(key, value) {
+    if (value.length > this.room) throw new Error("QuotaExceededError");
+    this.kept.set(key, value);
+  }
   removeItem = (key) => this.kept.delete(key);
 }
 
 const commands = {
   // What refresh gives, one after the other: a token, null, or {code} and {} to throw.
-  open(name, { tokens, stored, closeOn, ...given }) {
+  open(name, { tokens, stored, closeOn, againOn, ...given }) {
     const one = { heard: [], tokens, asked: 0 };
     const refresh = async () => {
       one.asked += 1;
@@ -34,6 +39,7 @@ const commands = {
     });
     one.room.on("*", (event, data, error) => one.heard.push(event === "state" ? [event, { state: data, code: error?.code }] : [event, data]));
     if (closeOn) one.room.on(closeOn, () => one.room.close());
+    if (againOn) one.room.on(againOn, () => (one.room.close(), one.room.join()));
     rooms.set(name, one);
   },
   call: (name, method, ...args) => rooms.get(name).room[method](...args),
@@ -41,6 +47,13 @@ const commands = {
     const { room, heard, asked } = rooms.get(name);
     const { state, seq, epoch, me } = room;
     return { state, seq, epoch, me, heard, asked };
+  },
+  fill: (name) => void (storages.get(name).room = 0),
+  shown: (name) => inspect(rooms.get(name).room),
+  sendEndless(name) {
+    const endless = [];
+    endless.push(endless);
+    return rooms.get(name).room.send("sendMessage", { message: endless });
   },
   stored: (name) => Object.fromEntries(storages.get(name).kept),
 };
