@@ -243,6 +243,9 @@ def assert_clean(pid: int, before: list[Holding], now: Holding) -> None:
 # python-socketio leaves the sockets of connections that fail to be collected
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning")
+# and on asyncio the answers that were an error
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*Connection.__del__:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("run", range(RUNS))
 def test_a_class_survives(run: int, tmp_path: Path) -> None:
     """Nothing acked is lost or doubled, nobody is missing, nothing is left behind."""

@@ -8,7 +8,7 @@ import pytest
 
 from classwaves.client import ClassWavesError
 from classwaves.client.actions import Connect, Drop, Refresh, Send
-from classwaves.client.calls import Call, unsendable
+from classwaves.client.calls import MOST_LOSSES, Call, unsendable
 from classwaves.client.core import Core
 from classwaves.client.requests import PATIENCE
 from classwaves.client.session import Session
@@ -175,6 +175,19 @@ def test_a_signal_is_not_sent_twice() -> None:
     call = world.say(world.enter(), event="signal")
     world.sent()
     world.lose()
+    assert code_of(call) == "CONNECTION_LOST"
+
+
+def test_what_ends_each_connection_is_given_up() -> None:
+    world = World()
+    session = world.enter()
+    call = world.say(session)
+    for _ in range(MOST_LOSSES):
+        assert not call.done.is_set()
+        world.sent()
+        world.lose()
+        world.connect()
+        world.hear("sessionJoined", joined(5, recovered=True))
     assert code_of(call) == "CONNECTION_LOST"
 
 

@@ -24,8 +24,9 @@ ONCE = frozenset({"signal"})
 #: Beside what goes one after the other: files, whose order is in their acks, and the way in and out.
 BESIDE = frozenset({"fileStart", "fileChunk", "fileComplete", "fileCancel", "joinSession", "leaveSession"})
 
-#: An error of the server's own may be one of every attempt: after so many it is believed.
-MOST_INTERNAL_ERRORS = 3
+#: An error of the server's own may be one of every attempt: after so many it is believed. So is a connection that ended
+#: with the same request so many times in a row, as with a packet that is too large.
+MOST_INTERNAL_ERRORS, MOST_LOSSES = 5, 8
 
 #: Seconds before the next attempt where the server has not said how long; doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
@@ -56,6 +57,7 @@ class Call:
     sent_at: float = 0.0
     attempts: int = 0
     seats: int = 0
+    losses: int = 0
     answer: Any = None
     error: ClassWavesError | None = None
     last: ClassWavesError | None = field(default=None)
@@ -82,9 +84,16 @@ class Call:
         """The deadline is there."""
         self.finish(error=self.last or ClassWavesError(TIMEOUT, f"{self.event} was not answered in time"))
 
+    def lost(self) -> None:
+        """The connection is gone over which it was sent; finish where another would not help."""
+        self.losses += 1
+        if self.own or not self.repeatable or self.losses >= MOST_LOSSES:
+            self.finish(error=ClassWavesError(CONNECTION_LOST, f"It is not known whether {self.event} was heard"))
+
     def again(self, error: ClassWavesError, now: float) -> None:
         """Prepare another attempt, or finish with the error where another would not help."""
         self.attempts += 1
+        self.losses = 0
         self.last = error
         pause = min(FIRST_PAUSE * 2 ** min(self.attempts - 1, 10), LONGEST_PAUSE)
         self.due = now + (pause if error.retry_after is None else error.retry_after)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .calls import Call
-from .errors import CONNECTION_LOST, ClassWavesError
+from .errors import ClassWavesError
 from .session import Session
 
 #: Seconds that an answer may take before the connection counts as being of no use.
@@ -90,10 +90,8 @@ class Requests:
         """The connection is gone: what may be repeated waits for the next one."""
         sent, self._sent = self._sent, {}
         for call in sent.values():
-            if call.own or not call.repeatable:
-                why = f"It is not known whether {call.event} was heard"
-                call.finish(error=ClassWavesError(CONNECTION_LOST, why))
-            else:
+            call.lost()
+            if not call.done.is_set():
                 self._waiting[call.order] = call
         for call in [call for call in self._waiting.values() if call.own]:
             del self._waiting[call.order]
