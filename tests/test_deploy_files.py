@@ -99,6 +99,15 @@ def test_nginx_waits_for_longer_than_the_heartbeat_and_takes_the_largest_packet(
     assert int(caddy) * 10**6 > Settings.max_packet_bytes
 
 
+def test_the_proxies_wait_for_the_head_of_a_request_as_long_as_the_server() -> None:
+    """Who sends it in drips would hold a connection: Caddy by itself has no limit."""
+    found = [
+        re.search(r"client_header_timeout (\d+)s;", (DEPLOY / "nginx.conf").read_text()),
+        re.search(r"read_header (\d+)s\n", (DEPLOY / "Caddyfile").read_text()),
+    ]
+    assert [float(one[1]) for one in found if one] == [Settings.request_timeout] * 2
+
+
 def test_the_proxies_and_the_service_meet_at_one_socket() -> None:
     path, local = unit("classwaves.socket")["ListenStream"]
     assert f"unix:{path} " in (DEPLOY / "nginx.conf").read_text()

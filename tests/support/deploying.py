@@ -223,8 +223,9 @@ class Caddy(Proxy):
 
     def adapted(self, text: str) -> str:
         here = f"https://127.0.0.1:{self.port} {{\n\ttls {self.certificate} {self.key}\n\tbind 127.0.0.1\n"
-        own = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n\n"
-        return own + replaced(text, ("class.example {\n", here), ("/run/classwaves.sock", str(self.socket_path)))
+        own = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tservers {\n"
+        site = (("class.example {\n", here), ("/run/classwaves.sock", str(self.socket_path)))
+        return replaced(text, ("{\n\tservers {\n", own), *site)
 
     def command(self) -> list[str]:
         return [tool("caddy"), "run", "--config", str(self.configuration), "--adapter", "caddyfile"]
