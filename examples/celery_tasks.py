@@ -46,5 +46,7 @@ def ring(times: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("celery_tasks.py CODE")
     grade.delay(sys.argv[1], {"Ann": 7, "Ben": 9, "Cem": 9})
     ring.delay(3)

@@ -66,7 +66,10 @@ if __name__ == "__main__":
     parser.add_argument("--students", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--every", type=float, default=2, help="seconds between two messages of a student")
+    args = parser.parse_args()
+    if args.students < 1:
+        parser.error("at least one student")
     try:
-        asyncio.run(main(parser.parse_args()))
+        asyncio.run(main(args))
     except* (ClassWavesError, OSError) as errors:
         sys.exit(f"load: {errors.exceptions[0]}")

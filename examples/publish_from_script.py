@@ -25,7 +25,9 @@ def main(session_code: str, text: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("publish_from_script.py CODE TEXT")
     try:
-        main(*sys.argv[1:3])
+        main(*sys.argv[1:])
     except ClassWavesError as error:
         sys.exit(f"{error.code}: {error.message}")

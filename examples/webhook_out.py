@@ -12,7 +12,6 @@ texts and names, which an erase does not reach. The headers are those of www.sta
 Next: docs/examples.md for the receiver; docs/extending.md for signals, inside the server, sooner, and at most once.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -36,15 +35,14 @@ NEXT = """SELECT e.session_id, e.epoch, e.seq, e.time, e.event, e.author, e.data
     FROM classwaves_sessions s JOIN classwaves_entries e ON e.session_id = s.id
     LEFT JOIN webhook_cursors tip ON tip.session_id = s.id AND tip.epoch = s.epoch
     LEFT JOIN webhook_cursors c ON c.session_id = e.session_id AND c.epoch = e.epoch
-    WHERE (tip.seq IS NULL OR tip.seq < s.seq) AND NOT e.lost AND (c.seq IS NULL OR c.seq < e.seq)
-    ORDER BY e.session_id, e.seq LIMIT 100"""
+    WHERE coalesce(tip.seq, 0) < s.seq AND NOT e.lost AND coalesce(c.seq, 0) < e.seq ORDER BY 1, e.seq LIMIT 100"""
 
 
 def send(entry: Any) -> None:
     facts = {"type": entry.event, "sessionCode": entry.code, "seq": entry.seq, "time": entry.time}
     body = json.dumps({**facts, "author": entry.author, "data": json.loads(entry.data)}).encode()
     name, now = f"{entry.session_id}-{entry.epoch}-{entry.seq}", str(int(time.time()))
-    signed = b64encode(hmac.digest(SECRET, f"{name}.{now}.".encode() + body, hashlib.sha256)).decode()
+    signed = b64encode(hmac.digest(SECRET, f"{name}.{now}.".encode() + body, "sha256")).decode()
     headers = {"webhook-id": name, "webhook-timestamp": now, "webhook-signature": f"v1,{signed}"}
     request = Request(URL, body, {**headers, "Content-Type": "application/json"})  # noqa: S310 - the operator's
     with urlopen(request, timeout=10) as answer:  # noqa: S310
@@ -68,6 +66,8 @@ def work(connection: Connection) -> bool:
 
 
 if __name__ == "__main__":
+    if len(SECRET) < 24:  # who guesses it can send in our name
+        sys.exit("webhook_out: WEBHOOK_SECRET is too short")
     engine, pause = create_engine(os.environ["CLASSWAVES_ARCHIVE_URL"]), 0.25
     while True:
         try:

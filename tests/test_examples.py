@@ -112,6 +112,13 @@ def test_a_script_is_told_what_is_wrong(redis: RedisServer, pair: Pair) -> None:
     assert (done.returncode, done.stderr) == (1, "SESSION_NOT_FOUND: There is no such session\n")
 
 
+@pytest.mark.parametrize("script", ["publish_from_script.py", "celery_tasks.py"])
+def test_a_script_without_its_arguments_says_which(redis: RedisServer, script: str) -> None:
+    done = run(redis, script)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{script} CODE")
+
+
 def test_celery_tasks_reach_the_clients_of_all_workers(
     pair: Pair, redis: RedisServer, classroom: tuple[str, list[RawClient]]
 ) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples import Example
+from tests.support.examples import EXAMPLES, Example, environ
 from tests.support.ports import free_port
 from tests.support.school import School, open_school
 from tests.support.waiting import eventually
@@ -137,3 +139,12 @@ def test_everything_arrives_once_in_order_though_the_receiver_is_away(
         code,
         "demo-teacher",
     )
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", f"whsec_{KEY[:8]}"])
+def test_a_secret_that_can_be_guessed_is_refused(secret: str) -> None:
+    env = environ(WEBHOOK_URL="http://127.0.0.1:1/", WEBHOOK_SECRET=secret, CLASSWAVES_ARCHIVE_URL="sqlite://")
+    done = subprocess.run(
+        [sys.executable, "webhook_out.py"], cwd=EXAMPLES, env=env, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (1, "webhook_out: WEBHOOK_SECRET is too short\n")
