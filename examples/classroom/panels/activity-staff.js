@@ -41,7 +41,7 @@ export function staffView(place, room, state) {
   function changed() {
     const { activity } = state, running = activity && activity.status !== "completed";
     results = activity && isKnown(activity) ? resultsOf(activity, state) : null;
-    replace(current, ...(activity ? describe(activity) : [el("p", { class: "muted" }, "Ask the class something: answers come in here while they are given.")]));
+    replace(current, ...(activity ? describe(activity) : [el("p", { class: "muted" }, state.session === "ended" ? "The session has ended." : "Ask the class something: answers come in here while they are given.")]));
     composer.show(!running && state.session !== "ended", state.session === "active", Boolean(activity));
     progressed();
   }

@@ -12,7 +12,7 @@ export function studentView(place, room, state, me) {
   function changed() {
     const { activity } = state;
     progress = null;
-    if (!activity) return replace(current, el("p", { class: "muted" }, "Nothing to answer now. When your teacher asks something, it appears here."));
+    if (!activity) return replace(current, el("p", { class: "muted" }, state.session === "ended" ? "The session has ended." : "Nothing to answer now. When your teacher asks something, it appears here."));
     if (!isKnown(activity)) return replace(current, el("p", { class: "muted" }, `An activity of the kind “${activity.activityType}” runs, which this page has no form for.`));
     progress = el("p", { class: "muted progress-words" });
     const { data, status, activityType } = activity;
