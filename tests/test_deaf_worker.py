@@ -73,6 +73,17 @@ def room(redis_url: str, workers: list[Worker]) -> Room:
     return Room(a, b, session, olga, b.joined(session, "carl", "teacher"))
 
 
+# who has come may be removed at once
+
+
+@pytest.mark.parametrize(("event", "more"), [("removeParticipant", {}), ("muteParticipant", {"muted": True})])
+def test_whom_this_worker_has_not_heard_of_is_looked_for(room: Room, event: str, more: Payload) -> None:
+    room.deafen()
+    room.a.joined(room.session, "sam")
+    assert room.carl_does(event, userId="sam", **more)["ok"]
+    assert room.carl_does(event, userId="nobody", **more)["error"]["code"] == "NOT_FOUND"
+
+
 # who was removed is in no group
 
 

@@ -126,6 +126,8 @@ def _target(context: Context, user_id: str) -> str:
     """
     replica = context.live.replica
     if user_id not in replica.known:
+        context.live.catch_up()  # somebody who has just joined on another worker
+    if user_id not in replica.known:
         raise ClassWavesError("NOT_FOUND", "There is no such participant")
     if replica.is_staff(user_id):
         raise forbidden("staff", "This is for participants who are not staff")
