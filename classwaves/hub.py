@@ -325,13 +325,16 @@ class Hub:
         if self.leaving:
             grace = max(grace, self.settings.drain_grace)
 
+        ended = time.monotonic()
+
         def settle() -> None:
             if not connection.lock.acquire(blocking=False):
                 self.scheduler.after(BUSY, settle)
                 return
             try:
-                if live.id not in connection.seats:
-                    self.store.vanish(live.id, self.seat(connection))
+                seat, ago = self.seat(connection), time.monotonic() - ended
+                if live.id not in connection.seats and self.store.vanish(live.id, seat, ago):
+                    self.herald.tell(participant_left, session=live.record, user_id=seat.user_id, reason="left")
             finally:
                 connection.lock.release()
             self.release(live.id)

@@ -331,8 +331,13 @@ class Store(Uploads, Logins, Looks, Acts, Board, Protocol):
     def leave(self, session_id: str, seat: Seat) -> bool:
         """Take a connection out; append ``left`` if it was the user's last, and say whether that was so."""
 
-    def vanish(self, session_id: str, seat: Seat) -> None:
-        """Take a connection out that ended by itself; append ``disconnected`` if it was the user's last."""
+    def vanish(self, session_id: str, seat: Seat, ago: float = 0.0) -> bool:
+        """Take a connection out that ended by itself; append ``disconnected`` if it was the user's last.
+
+        :param ago: how many seconds ago it ended. Whose other connection has left since then has left, unless they came
+            back: that one was the last.
+        :returns: whether the user has left.
+        """
 
     def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
         """Keep the seats of sockets whose worker ends until its lease runs out, or their users join elsewhere."""

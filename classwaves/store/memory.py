@@ -304,6 +304,7 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
             elif not user.connections:
                 self._fact(session, seat.user_id, "returned")
             if seat.connection not in user.connections:
+                user.left_at = 0.0
                 self._change(session, seat, user, "active", announce=bool(user.connections))
             return PresenceResult(user.status, session.seq, came)
 
@@ -333,27 +334,32 @@ class MemoryStore(MemoryUploads, MemoryGuests, MemoryLooks, MemoryActs, MemoryBo
             return PresenceResult(user.status, session.seq)
 
     def leave(self, session_id: str, seat: Seat) -> bool:
-        return self._take_out(session_id, seat, "left")
+        return self._take_out(session_id, seat, "left", 0.0)
 
-    def vanish(self, session_id: str, seat: Seat) -> None:
-        self._take_out(session_id, seat, "disconnected")
+    def vanish(self, session_id: str, seat: Seat, ago: float = 0.0) -> bool:
+        return self._take_out(session_id, seat, "disconnected", ago)
 
     def retire(self, session_id: str, seats: Sequence[Seat]) -> None:
         """The seats end with this process, as all else here does."""
 
-    def _take_out(self, session_id: str, seat: Seat, change: str) -> bool:
+    def _take_out(self, session_id: str, seat: Seat, change: str, ago: float) -> bool:
+        """Whether the user has left."""
         with self._lock:
             session = self._held(session_id)
             user = session.roster.get(seat.user_id) if session else None
             if session is None or user is None or seat.connection not in user.connections:
                 return False
+            if change == "left":
+                user.left_at = self._clock()
+            elif user.left_at and user.left_at > self._clock() - ago:
+                change = "left"
             self._change(session, seat, user, None)
             if not user.connections:
                 user.absent_since = self._clock()
                 if change == "left":
                     del session.roster[seat.user_id]
                 self._fact(session, seat.user_id, change)
-            return not user.connections
+            return not user.connections and change == "left"
 
     def expire_absent(self, session_id: str, older_than: float) -> list[str]:
         left = []

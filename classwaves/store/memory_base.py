@@ -19,10 +19,11 @@ from .base import Appended, Checkpoint, Clock, Feed, Upload, most_present
 
 @dataclass(slots=True)
 class User:
-    """A participant's connections and their statuses, and since when there is none."""
+    """A participant's connections and their statuses, since when there is none, and when one of them left."""
 
     connections: dict[str, str] = field(default_factory=dict)
     absent_since: float = 0.0
+    left_at: float = 0.0
 
     @property
     def status(self) -> str:

@@ -286,10 +286,10 @@ class RedisStore(RedisUploads, RedisGuests, RedisLooks, RedisIndex, RedisActs, R
         return None if answer[0] == b"absent" else PresenceResult(answer[1].decode(), int(answer[2]))
 
     def leave(self, session_id: str, seat: Seat) -> bool:
-        return bool(self._take_out(session_id, ["out", seat.user_id, seat.connection, "left"]))
+        return bool(self._take_out(session_id, ["out", seat.user_id, seat.connection, "left", 0]))
 
-    def vanish(self, session_id: str, seat: Seat) -> None:
-        self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected"])
+    def vanish(self, session_id: str, seat: Seat, ago: float = 0.0) -> bool:
+        return bool(self._take_out(session_id, ["out", seat.user_id, seat.connection, "disconnected", int(ago * 1000)]))
 
     @guarded
     def retire(self, session_id: str, seats: Sequence[Seat]) -> None:

@@ -1,4 +1,4 @@
--- One step of the roster: user id -> {c = {connection = status}, t = absent since (ms)}.
+-- One step of the roster: user id -> {c = {connection = status}, t = absent since (ms), l = when one of them left (ms)}.
 -- ARGV: the mark of what it is done for or '', the step, then its arguments. Steps are idempotent: they may be repeated
 -- after a lost answer.
 local mark, step = take(), take()
@@ -74,7 +74,7 @@ if step == 'join' then
     if retired(other) then user.c[other] = nil end
   end
   user.c[connection] = 'active'
-  user.t = nil
+  user.t, user.l = nil, nil
   write(user_id, user)
   if before ~= 'disconnected' then announce(user_id, user, before) end
   local told = answer(user)
@@ -97,10 +97,12 @@ end
 -- The answer of the next two is since when somebody is absent, or 0: also when repeated after a lost answer. After it:
 -- who has left by this step.
 if step == 'out' then
-  local user_id, connection, change = take(), take(), take()
+  local user_id, connection, change, ago = take(), take(), take(), tonumber(take())
   local user = read(user_id)
   local told = {'ok', 0}
   if user and user.c[connection] then
+    -- another one has left since this one ended, which nobody knew yet: that was the last
+    if change == 'left' then user.l = now elseif user.l and user.l > now - ago then change = 'left' end
     take_out(user_id, user, {connection}, change)
     if change == 'left' and not next(user.c) then told[3] = user_id end
   end

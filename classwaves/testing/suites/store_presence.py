@@ -122,6 +122,24 @@ class PresenceContract(StoreParts):
         join(store, session, seat("teacher"), capacity=None)
         assert [user for user, _ in facts(store, session)] == ["ann", "bob", "teacher"]
 
+    def test_who_leaves_while_an_ended_connection_still_counts_has_left(self, store: Store) -> None:
+        session = new_session(store)
+        join(store, session, ANN)
+        join(store, session, ANN2)
+        assert store.leave(session.id, ANN2) is False
+        assert store.vanish(session.id, ANN, 60.0) is True
+        assert roster(store, session) == {}
+
+    def test_who_leaves_with_one_and_loses_another_later_is_disconnected(self, store: Store) -> None:
+        session = new_session(store)
+        join(store, session, ANN)
+        join(store, session, ANN2)
+        store.leave(session.id, ANN2)
+        assert store.vanish(session.id, ANN) is False
+        join(store, session, ANN2)
+        assert store.vanish(session.id, ANN2, 60.0) is False
+        assert roster(store, session) == {"ann": "disconnected"}
+
     def test_who_is_disconnected_keeps_the_place_and_who_left_does_not(self, store: Store) -> None:
         session = new_session(store)
         join(store, session, ANN, capacity=1)
