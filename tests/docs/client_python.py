@@ -10,3 +10,7 @@ def given() -> dict[str, Any]:
     """Put into the environment where they are; no names are given."""
     os.environ |= {"CLASSROOM": os.environ["CLASSWAVES_URL"], "CODE": "DEM234", "PASSWORD": DEMO_PASSWORD}
     return {}
+
+
+def check_the_handler(page: dict[str, Any]) -> None:
+    assert page["answered"].is_set()
