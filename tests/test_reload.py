@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import pytest
 
 from tests.support.clients import RawClient
 from tests.support.fleet import Crowded
-from tests.support.gunicorn_server import TEST_KEYS
+from tests.support.gunicorn_server import ROOT, TEST_KEYS
 from tests.support.pair import QUICK
+from tests.support.processes import minimal_environ
 from tests.support.redis_server import RedisServer
 from tests.support.school import School
 from tests.support.waiting import eventually
@@ -158,3 +161,20 @@ def test_a_folder_that_cannot_be_written(server: Slow, school: School) -> None:
     os.kill(server.pid, signal.SIGHUP)
     has_others_than(server, old)
     school.joined(school.session())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may have workers of somebody else")
+def test_workers_of_another_user_may_write_into_the_folder(tmp_path: Path) -> None:
+    """gunicorn's ``user``. Here the master's hook alone: nobody else may read the Python that runs this, maybe."""
+    program = """if True:
+        from types import SimpleNamespace as Some
+        from classwaves import gunicorn_conf
+        gunicorn_conf.on_starting(Some(cfg=Some(uid=65534, gid=65533)))
+        print(gunicorn_conf._numbers)
+    """
+    env = {**minimal_environ(), **TEST_KEYS, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    folder = Path(done.stdout.strip()).stat()
+    assert (folder.st_uid, folder.st_gid) == (65534, 65533)
