@@ -9,6 +9,7 @@ needs them is asked from another process, once, and handed to all workers by the
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -32,6 +33,15 @@ os.environ["CLASSWAVES_STORE"] = _plan["store"]
 os.environ["WEB_CONCURRENCY"] = str(_plan["workers"])
 
 _numbers = make_folder()  # where workers leave word for each other: their numbers, and that they serve
+
+
+def _clear(process: int) -> None:
+    """The master ends; its workers do, too, but are not to take the folder along."""
+    if os.getpid() == process:
+        shutil.rmtree(_numbers, ignore_errors=True)
+
+
+atexit.register(_clear, os.getpid())  # gunicorn tells nobody of a start that failed, or was a check alone
 
 bind = _plan["bind"]
 workers = _plan["workers"]
@@ -89,5 +99,5 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Nobody is left to ask for the numbers."""
-    shutil.rmtree(_numbers, ignore_errors=True)
+    """Nobody is left to ask for the numbers. A daemon is not the process that has read this."""
+    _clear(os.getpid())
