@@ -34,14 +34,13 @@ class TapeStore(MemoryStore):
         super().__init__(limits)
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._taped: dict[str, int] = {}  # session id -> seq of the newest entry that is on the tape
+        self._taped: dict[str, tuple[int, int]] = {}  # session id -> seq of the newest entry on its tape, and its size
         self._tape = threading.Lock()
 
     def append(self, session_id: str, drafts: Sequence[Draft], **how: Any) -> Appended:
-        """Append, and come back when it is on the disk.
+        """Append, and come back when it is on the disk. A full disk is SERVICE_UNAVAILABLE.
 
-        A full disk is SERVICE_UNAVAILABLE: the client sends it again with the same id, which stores nothing twice, and
-        this writes what is still missing on the tape.
+        The client sends it again with the same id, which stores nothing twice, and this writes what is still missing.
         """
         appended = super().append(session_id, drafts, **how)
         try:
@@ -52,19 +51,21 @@ class TapeStore(MemoryStore):
 
     def _write(self, session_id: str) -> None:
         """Write what the tape does not have. Arrivals and departures, which the store appends itself, come with it."""
-        entries = self.read(session_id, self._taped.get(session_id, 0), 10_000)
+        entries = self.read(session_id, self._taped.get(session_id, (0, 0))[0], 10_000)
         record = self.record(session_id)
         with self._tape:
-            fresh = [entry for entry in entries if entry.seq > self._taped.get(session_id, 0)]
+            newest, size = self._taped.get(session_id, (0, 0))
+            fresh = [entry for entry in entries if entry.seq > newest]
             if not fresh or record is None:
                 return  # somebody else has written it meanwhile
             with (self._folder / f"{record.code}-{session_id}.jsonl").open("a") as tape:
+                tape.truncate(size)  # the disk was full in the middle of a line
                 for entry in fresh:
                     line = {"seq": entry.seq, "time": iso(entry.time), "event": entry.draft.event}
                     print(json.dumps({**line, "author": entry.draft.author, "data": entry.draft.data}), file=tape)
                 tape.flush()
                 os.fsync(tape.fileno())
-            self._taped[session_id] = fresh[-1].seq
+                self._taped[session_id] = fresh[-1].seq, tape.tell()
 
 
 def make_store(settings: Settings) -> TapeStore:

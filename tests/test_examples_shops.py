@@ -1,6 +1,7 @@
 """The examples that are applications: served by the commands of their docstrings, with real clients."""
 
 import json
+import resource
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -152,6 +153,21 @@ def test_a_full_disk_is_no_loss(tmp_path: Path) -> None:
         store.append(session_id, [message("Hello")], dedupe="-1")
     tape.rmdir()
     (tmp_path / "kept").rename(tape)
+    assert store.append(session_id, [message("Hello")], dedupe="-1").duplicate
+    assert [line["seq"] for line in lines_of(tmp_path)] == [1, 2]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_of_it(tmp_path: Path) -> None:
+    store = TapeStore(LIMITS, tmp_path)
+    session_id = new_session(store).id
+    (tape,) = tmp_path.iterdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (tape.stat().st_size + 20, before[1]))
+    try:
+        with pytest.raises(StoreUnavailable, match="the tape cannot be written"):
+            store.append(session_id, [message("Hello")], dedupe="-1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert store.append(session_id, [message("Hello")], dedupe="-1").duplicate
     assert [line["seq"] for line in lines_of(tmp_path)] == [1, 2]
 
