@@ -9,8 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
+
 from classwaves.asyncapi import described
 from classwaves.audit import ACTS
+from classwaves.cli import cli
 from classwaves.errors import ERROR_CODES, ClassWavesError
 from classwaves.events import Event
 from classwaves.features import FEATURES
@@ -161,6 +164,18 @@ def audit() -> str:
     )
 
 
+def commands() -> str:
+    """The commands, their arguments and options, and the first paragraph of what ``--help`` says."""
+    head = "| command | what it does | options |\n|---|---|---|\n"
+    rows = []
+    for name, command in cli.commands.items():
+        arguments = [one for one in command.params if isinstance(one, click.Argument)]
+        given = [one.human_readable_name if one.required else f"[{one.human_readable_name}]" for one in arguments]
+        options = [f"`{one.opts[0]}`" for one in command.params if isinstance(one, click.Option)]
+        rows.append(f"| `{' '.join([name, *given])}` | {_sentence(command.help)} | {' '.join(options)} |\n")
+    return _with_tables("cli.md", {"commands": head + "".join(sorted(rows))})
+
+
 def contract_types() -> str:
     return typescript(described(FEATURES))
 
@@ -211,6 +226,7 @@ def _sentence(doc: str | None) -> str:
 
 
 PAGES = {
+    "docs/cli.md": commands,
     "docs/configuration.md": configuration,
     "docs/errors.md": errors,
     "docs/events.md": events,
