@@ -1,9 +1,9 @@
 """Take pictures of the classroom pages: ``python -m scripts.pictures [DIRECTORY]`` in the root of
 the repository.
 
-Without a directory, those of docs/images. With one, every page on a phone and a laptop, light and dark, to look at:
-with long names and messages, names from right to left, an empty class, one that has ended. It needs Chromium and a
-Redis server, as the browser tests do, and makes them small if pngquant is there.
+Without a directory, those of docs/images. With one, every page and panel on a phone and a laptop, light and dark, to
+look at: with long names and messages, names from right to left, an empty class, one that has ended. It needs Chromium
+and a Redis server, as the browser tests do, and makes them small if pngquant is there.
 """
 
 import base64
@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.support.gunicorn_server import ROOT
 from tests.support.school import School, open_school
 
 PICTURES = ROOT / "docs" / "images"
+PANELS = ("activity", "groups", "files", "call", "captions")
 HEIGHT = 844
 
 TEACHER, TITLE = "Ms Okafor", "Biology 9b: Photosynthesis"
@@ -130,6 +132,9 @@ class Scene:
         self.tell("Ada 🚀 Lovelace", "sendMessage", message="🎉🎉🎉")
         self.tell("Zoë Ångström", "sendMessage", message="Do we also measure at night?", replyTo=answered)
         self.tell(TEACHER, "muteParticipant", userId=self.ids["Ida Kaya"], muted=True)
+        self.tell(TEACHER, "assignGroups", count=6, strategy="roundRobin")
+        spoken = {"text": "Now look at the leaf from below.", "isFinal": True, "startMs": 0, "endMs": 1800}
+        self.tell(TEACHER, "publishTranscription", segmentId="s", revision=1, **spoken)
 
 
 def take_for_docs(browser: Browser, scene: Scene) -> None:
@@ -150,6 +155,7 @@ def take_for_docs(browser: Browser, scene: Scene) -> None:
             student.at("#tab-activity").click()
         scene.tell("Leila Haddad", "typing", isTyping=True)
         expect(teacher.at(".typing")).to_contain_text("is typing")
+        teacher.at("#title").focus()  # which shows no ring
         student.page.wait_for_timeout(1500)  # receipts come once a second
         shots = [base64.b64encode(one.page.screenshot()).decode() for one in (teacher, student)]
         both = browser.new_page(viewport={"width": 1280 + 390 + 72, "height": HEIGHT + 48})
@@ -169,6 +175,7 @@ def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     url, school = scene.school.url, scene.school
     scene.go_wild(school.api.messages(school.teacher, scene.code)[-1]["messageId"])
+    scene.ask()
     empty = school.session(waitingRoom=True)
     over = school.session()
     school.api.step(school.teacher, over, "start")
@@ -185,6 +192,11 @@ def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
                 desk.page.screenshot(path=directory / f"{name}-{device}-{theme}.png")
                 if desk.scrolls_sideways():
                     sys.exit(f"{name} is wider than its window")
+
+            def take_panels(desk: Desk, who: str, take: Callable[[Desk, str], None] = take) -> None:
+                for panel in PANELS:
+                    desk.at(f"#tab-{panel}").click()
+                    take(desk, f"{panel}-{who}")
 
             options = {**size, **LOOK, "color_scheme": theme}
             teacher = Desk(browser, url, **options)
@@ -203,6 +215,8 @@ def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
             take(teacher, "actions")
             teacher.at("#show-code").click()
             take(teacher, "code")
+            teacher.press("Escape")
+            take_panels(teacher, "teacher")
             teacher.page.goto(f"{url}/classroom/teacher")
             take(teacher, "sessions")
             for name, code in (("empty", empty), ("over", over)):
@@ -220,6 +234,7 @@ def take_all(browser: Browser, scene: Scene, directory: Path) -> None:
             student.at("#message").fill("One moment\nplease")
             student.at("#send").click()
             take(student, "student")
+            take_panels(student, "student")
             check(teacher, student)
 
 
@@ -233,7 +248,8 @@ def check(*desks: Desk) -> None:
 
 if __name__ == "__main__":
     processes.mark_this_process()
-    with open_school(CLASSWAVES_DISCONNECT_GRACE="0.2", CLASSWAVES_DEMO="1") as school, started_chromium() as browser:
+    settings = {"CLASSWAVES_DISCONNECT_GRACE": "0.2", "CLASSWAVES_PING_INTERVAL": "1000"}  # the guests do not listen
+    with open_school(CLASSWAVES_DEMO="1", **settings) as school, started_chromium() as browser:
         scene = Scene(school, random.Random(9))  # noqa: S311 - the same pictures again
         scene.play()
         if sys.argv[1:]:

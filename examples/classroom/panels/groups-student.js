@@ -21,6 +21,7 @@ export function studentView({ place, room, me, groups, mine }) {
     }
     const rest = [...groups.values()].filter(({ groupId }) => groupId !== talking);
     heading.hidden = !rest.length;
+    heading.textContent = group ? "Other groups" : "Groups to join";
     replace(others, ...rest.map(otherCard));
   }
 
