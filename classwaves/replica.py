@@ -10,12 +10,15 @@ takes out with :func:`erases` what a user had written.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .erasure import NOBODY
 from .models import TRANSCRIBER, Entry, Participant, SessionRecord
+
+logger = logging.getLogger(__name__)
 
 #: Raise it when the fold of any event changes: checkpoints of another version are ignored.
 FOLD_VERSION = 4
@@ -128,7 +131,14 @@ class Replica:
             raise ValueError(f"entry {entry.seq} does not follow {self.seq}")
         self.seq = entry.seq
         for function in FOLDS.get(entry.draft.event, ()):
-            function(self, entry)
+            try:
+                function(self, entry)
+            except Exception:
+                if function.__module__.startswith(f"{__package__}."):
+                    raise
+                # a shop's: the entry is in the log for good, and nobody could be told of it, or load the session, again
+                name = f"{function.__module__}.{function.__qualname__}"
+                logger.exception("the fold %s failed at %s, seq %d", name, entry.draft.event, entry.seq)
         for name in entry.draft.bumps:  # last: who has noted a fence, and then looks, sees what has moved it
             self.fences[name] = entry.seq
 

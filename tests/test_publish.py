@@ -13,10 +13,10 @@ from flask import Flask
 import classwaves.features  # noqa: F401 - registers folds and views
 from classwaves import ClassWaves, ClassWavesError
 from classwaves.errors import StoreUnavailable
-from classwaves.live import FOLLOWERS
-from classwaves.models import Draft
+from classwaves.live import FOLLOWERS, folded
+from classwaves.models import Draft, Entry
 from classwaves.publisher import TAKEN, Outlet, Publishes
-from classwaves.replica import FOLDS, VIEWS
+from classwaves.replica import FOLD_VERSION, FOLDS, VIEWS, Replica
 from classwaves.store import MemoryStore
 from classwaves.store.base import Appended, Store
 from tests.support.apps import API, AppFactory, headers_for, state_of
@@ -150,6 +150,26 @@ def test_an_event_of_ones_own_reaches_everybody_in_its_place(room: Classroom, sh
         "all",
         {"best": 9, "who": ["é", None]},
     )
+
+
+def _who(replica: Replica, entry: Entry) -> None:
+    replica.state.setdefault("test.buzzed", []).append(entry.draft.data["userId"])
+
+
+def test_a_fold_of_a_shop_that_raises_harms_nobody(
+    room: Classroom, shop: ClassWaves, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The entry is in the log for good: who is there is not to miss it, and who loads the session not to fail at it."""
+    monkeypatch.setitem(FOLDS, "buzzed", [_who])
+    ann = room.joined("Ann")
+    ann.take()
+    for data in ({"userId": "ann"}, {"user": "bob"}, {"userId": "cid"}):
+        shop.publish(room.code, "buzzed", data)
+    assert [payload.get("userId") for _, payload in ann.take()] == ["ann", None, "cid"]
+    assert "_who failed at buzzed" in caplog.text and "KeyError" in caplog.text
+    store = state_of(room.app).store
+    past = store.load(store.session_id(room.code) or "", FOLD_VERSION)
+    assert past and folded(past).state["test.buzzed"] == ["ann", "cid"], "as another worker loads it"
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,18 @@ def test_only_the_next_entry_is_folded(seq: int) -> None:
     assert replica.dump() == before
 
 
+def test_a_fold_that_raises_is_passed_over_if_it_is_a_shops(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = log_of([born(), joined(), Draft("test.tallied", {}, "ann"), Draft("test.tallied", {"votes": 2}, "ann")])
+    replica = replica_of(entries)
+    assert (replica.seq, replica.state["tally"]) == (4, {"ann": 2})
+    assert "test_replica.tally failed at test.tallied, seq 3" in caplog.text and "KeyError" in caplog.text
+    monkeypatch.setattr(tally, "__module__", "classwaves.features.tally")
+    with pytest.raises(KeyError):  # ours never fail, and a test that finds one is to say so
+        replica_of(entries)
+
+
 def test_an_event_is_folded_in_one_place() -> None:
     before = [*FOLDS["test.tallied"]]
     with pytest.raises(RuntimeError, match=r"test\.tallied has a fold tally already"):
