@@ -5,6 +5,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,7 +153,7 @@ def _verdict(
     try:
         check(context, {})
     except ClassWavesError as error:
-        reason = (error.details or {}).get("reason")
+        reason = str((error.details or {}).get("reason", ""))
         return {"focus": "mode"}.get(reason, reason) or "no"
     return "yes"
 
@@ -225,7 +226,7 @@ def _sentence(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": commands,
     "docs/configuration.md": configuration,
     "docs/errors.md": errors,

@@ -6,6 +6,7 @@ install.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,8 +22,19 @@ Failures = (*Gone, ValueError)
 """What the end of a connection may end with."""
 
 
+def _stamp() -> str:
+    """The ``t`` of a request's address, by which the server sees that a GET is repeated.
+
+    python-engineio takes the time, and clocks of some systems stand still for 16 ms.
+    """
+    return f"&t={secrets.token_urlsafe(6)}"
+
+
 class _OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio has no types
     """Takes messages one after the other; python-engineio starts a thread for each, and they overtake each other."""
+
+    def _get_url_timestamp(self) -> str:
+        return _stamp()
 
     def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return super()._trigger_event(event, *args, **{**options, "run_async": False})
@@ -50,6 +62,9 @@ class SyncWire(socketio.Client):  # type: ignore[misc] # python-socketio has no 
 
 class _OrderlyAsyncEngine(engineio.AsyncClient):  # type: ignore[misc] # python-engineio has no types
     """The same for asyncio, where each message is a task."""
+
+    def _get_url_timestamp(self) -> str:
+        return _stamp()
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return await super()._trigger_event(event, *args, **{**options, "run_async": False})
