@@ -27,7 +27,7 @@ export interface ClassroomOptions {
   /** An access token; without one, refresh is asked for the first. */
   token?: string | null;
   /**
-   * Gives the next access token: when the server warns that the old one ends, and when it has ended. To say that the
+   * Gives the next access token: when the server warns that the old one ends, and when it was refused. To say that the
    * login is gone, give nothing, or throw an error with a code of the login (SESSION_EXPIRED, ...); after any other error it is
    * asked again.
    */
