@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
+from classwaves.transport.connection import LiveSocket
+from classwaves.transport.engine import LiveEngine
 from tests.support.engine_io import TRANSPORTS, UNKNOWN_SID, Live, Opener, Polling, Session, ends
 from tests.support.protocol import PING, PONG, TEXT, UPGRADE, Frame, Tcp, header
 from tests.support.shop import ShopServer
@@ -301,3 +304,16 @@ def test_a_request_that_drips_is_ended_as_a_whole(hurried: ShopServer) -> None:
 
         tcp.send(b"GET / HTTP/1.1\r\nX-Slow: ")
         eventually(drip, what="the end", pause=0.1)
+
+
+def test_who_connects_at_the_last_moment_has_a_heartbeat() -> None:
+    """Between the look, which says that a client has not connected in time, and the end that comes of it."""
+    engine = LiveEngine(max_backlog=1000, connect_timeout=0.02, async_mode="threading")
+    answers = [True, False]
+    engine.is_admitted = lambda sid: answers.pop()
+    socket = LiveSocket(engine, "late", "")
+    while answers:
+        gevent.sleep(0.01)
+    assert not socket.closed
+    assert len(engine.wheel) == 1  # its ping
+    socket.close()

@@ -203,7 +203,7 @@ class LiveSocket(Timed):
         if self._connect_by and now >= self._connect_by:
             self._connect_by = 0.0
             if not self.busy and not self.engine.is_admitted(self.sid):
-                return self.engine.turns.run(self._expire)
+                self.engine.turns.run(self._expire)
         if not self._pong_by and now >= self._ping_at:
             self._pong_by = now + self.engine.ping_timeout
             if not self.engine.is_admitted(self.sid):  # it left all namespaces, or never came
