@@ -7,8 +7,10 @@ the seats in the rosters stay (:meth:`classwaves.hub.Hub.hand_on`).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .hub import Hub
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 RATE = 500
 #: How long an event that is being handled is waited for, and how long between two looks, in seconds.
 PATIENCE, PAUSE = 1.0, 0.02
+#: How long a client is waited for that is going over to WebSocket, which takes it two round trips, in seconds.
+UPGRADE = 3.0
 
 
 class Closing:
@@ -66,10 +70,10 @@ class Closing:
         for sid, due in times.items():
             if stop.wait(max(0.0, began + due - time.monotonic())):
                 return
-            self._close(sid, time.monotonic() + PATIENCE)
+            self._close(sid)
         while self._engine.sockets and not stop.wait(PAUSE):  # whose handshake was under way
             for sid in list(self._engine.sockets):
-                self._close(sid, time.monotonic() + PATIENCE)
+                self._close(sid)
 
     def take_again(self) -> None:
         """Take new sockets again after :meth:`let_go`."""
@@ -86,14 +90,22 @@ class Closing:
             advice = {"delayMs": int(times.get(connection.eio_sid, 0) * 1000), "reason": "restart"}
             self._emitter.emit("reconnectAdvised", advice, [connection.sid])
 
-    def _close(self, sid: str, until: float) -> None:
+    def _close(self, sid: str, until: float = math.inf) -> None:
         if (socket := self._engine.sockets.get(sid)) is not None and not socket.closing:
             socket.closing = True
-            self._engine.turns.run(lambda: self._end(socket, min(until, time.monotonic() + PATIENCE)))
+            self._engine.turns.run(lambda: self._end(socket, until))
 
     @staticmethod
     def _end(socket: Any, until: float) -> None:
         # its event is to have its answer, and who polls what was said before
-        while (socket.busy or socket.owing) and time.monotonic() < until:
-            time.sleep(PAUSE)
+        _wait(lambda: socket.busy or socket.owing, PATIENCE, until)
+        # the JavaScript client does not hear of an end that comes while it goes over: it would wait for a ping
+        _wait(lambda: socket.upgrading, UPGRADE, until)
         socket.close(reason="server shutdown")
+
+
+def _wait(condition: Callable[[], bool], seconds: float, until: float) -> None:
+    """Wait while something is so, for so many seconds and until that moment at the most."""
+    until = min(until, time.monotonic() + seconds)
+    while condition() and time.monotonic() < until:
+        time.sleep(PAUSE)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.clients import Closed, RawClient
 from tests.support.declared import check_event
+from tests.support.engine_io import Opener
 from tests.support.fleet import Crowded, open_fleet
 from tests.support.gunicorn_server import Gunicorn
 from tests.support.pair import Pair
@@ -178,6 +179,23 @@ def test_who_is_back_and_leaves_has_left(pair: Pair) -> None:
     tab.ask("leaveSession", code)
     watcher.wait_for("presenceUpdated", status="left")
     assert statuses(watcher, code) == ["active", "left"]
+
+
+def test_a_client_that_goes_over_to_websocket_may_do_so_first(pair: Pair) -> None:
+    """It polls no more once its probe was answered, and hears of no end but that of the WebSocket: see closing."""
+    with Opener(pair.a.server.port) as opener:
+        session = opener.polling()
+        code = pair.b.session()
+        others = [pair.a.joined(code, f"Guest {number}") for number in range(6)]
+        live = opener.probe(session)
+        for pid in pair.a.server.worker_pids:
+            os.kill(pid, signal.SIGTERM)
+        for other in others:
+            with pytest.raises(Closed):
+                while True:
+                    other.read()
+        live.send("5")
+        assert live.packet() == "1"
 
 
 def retired(pair: Pair, code: str, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.engine_io import BAD_REQUEST, UNKNOWN_SID, Live, Opener, Polling, Session, ends
-from tests.support.protocol import CLOSE, Refused, close_body
+from tests.support.protocol import CLOSE, PING, PONG, Refused, close_body
 from tests.support.shop import ShopServer
 from tests.support.waiting import eventually
 from tests.support.wires import SEPARATOR, Closed
@@ -308,6 +308,18 @@ def test_a_session_that_ends_during_its_upgrade(opener: Opener, session: Polling
     session.post("1")
     ends(live)
     assert session.get().error == (400, UNKNOWN_SID)
+
+
+def test_a_session_that_the_server_ends_during_its_upgrade(opener: Opener, session: Polling) -> None:
+    """The JavaScript client polls no more by then, and hears of no end but that of a WebSocket that it has gone over
+    to: else it would wait for a ping, three quarters of a minute."""
+    live = opener.probe(session)
+    assert session.post("no packet").error == (400, BAD_REQUEST)
+    live.socket.send_frame(PING)
+    assert live.socket.frame().opcode == PONG
+    live.send("5")
+    with pytest.raises(Closed):
+        live.packet()
 
 
 def test_many_upgrades_at_once(opener: Opener) -> None:

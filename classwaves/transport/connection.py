@@ -144,7 +144,9 @@ class LiveSocket(Timed):
         self.engine.sockets.pop(self.sid, None)
         if self.websocket is not None:
             self.websocket.close()
-        if self.probe is not None:
+        if self.probe is not None and (abort or not self.probe.answered):
+            # once it was answered, the JavaScript client polls no more, and does not hear that the WebSocket it is to
+            # use is closed: it would wait for a ping. It is closed when the client has gone over to it, or in time
             self.probe.websocket.close()
         if self._poller is not None:
             self._poller.set()
@@ -323,15 +325,16 @@ class Probe:
 
     def __init__(self, socket: LiveSocket) -> None:
         self._socket = socket
-        self._answered = False
+        #: Whether the client knows that it may go over.
+        self.answered = False
         self.websocket: WebSocket | FarWebSocket
 
     def on_message(self, message: str | bytes) -> None:
-        if message == "2probe" and not self._answered:
-            self._answered = True
+        if message == "2probe" and not self.answered:
+            self.answered = True
             self.websocket.outbox.write(PROBE_ANSWER.frame)
             self._socket.release()
-        elif message == "5" and self._answered and self._socket.take_over(self.websocket):
+        elif message == "5" and self.answered and self._socket.take_over(self.websocket):
             self.websocket.belong_to(self._socket)
         else:
             self.websocket.close()
