@@ -332,6 +332,8 @@ class Hub:
                 self.scheduler.after(BUSY, settle)
                 return
             try:
+                if self.draining and live.id not in connection.seats:  # meanwhile
+                    return self._retire(connection, live)
                 seat, ago = self.seat(connection), time.monotonic() - ended
                 if live.id not in connection.seats and self.store.vanish(live.id, seat, ago):
                     self.herald.tell(participant_left, session=live.record, user_id=seat.user_id, reason="left")

@@ -1,10 +1,12 @@
 """A worker's sessions: opened with the first who needs one, dropped after the last, mended in between."""
 
 import random
+import threading
 
 import pytest
 
 from classwaves.errors import ClassWavesError, StoreUnavailable
+from classwaves.hub import GATHER
 from classwaves.live import LiveSession
 from classwaves.models import Draft, SessionRecord
 from classwaves.replica import FOLD_VERSION
@@ -186,6 +188,23 @@ def test_a_seat_goes_after_the_grace_and_the_session_with_it(store: Store, worke
     assert facts(store, session) == [("ann", "joined")], "not yet"
     eventually(lambda: facts(store, session) == [("ann", "joined"), ("ann", "disconnected")], what="the departure")
     eventually(lambda: worker.hub.live_sessions() == [], what="the end of the session here")
+
+
+def test_a_seat_whose_grace_runs_out_while_the_worker_ends_is_kept(store: Store, workers: Workers) -> None:
+    """Its user may be among those whom the worker that ends refuses."""
+    worker = started(workers, store)
+    session = new_session(store)
+    worker.joined(session, "ann")
+    (live,) = worker.hub.live_sessions()
+    depart(worker, "ann", live, 0.05)
+    worker.hub.draining = True
+    done = threading.Event()
+    worker.hub.scheduler.after(0.1, lambda: worker.hub.scheduler.after(2 * GATHER, done.set))
+    assert done.wait(10)
+    assert facts(store, session) == [("ann", "joined")]
+    other = started(workers, store)
+    other.joined(session, "ann")
+    assert facts(store, session) == [("ann", "joined")]
 
 
 def test_a_departure_waits_for_a_store_that_is_away(redis_server: RedisServer, workers: Workers) -> None:
