@@ -196,9 +196,11 @@ def test_who_is_back_and_leaves_has_left(pair: Pair) -> None:
 def test_a_client_that_goes_over_to_websocket_may_do_so_first(pair: Pair) -> None:
     """It polls no more once its probe was answered, and hears of no end but that of the WebSocket: see closing."""
     with Opener(pair.a.server.port) as opener:
-        session = opener.polling()
         code = pair.b.session()
+        # workers that another test has ended may have none that follow them yet
+        eventually(pair.a.server.is_ready, 30, "workers")
         others = [pair.a.joined(code, f"Guest {number}") for number in range(6)]
+        session = opener.polling()
         live = opener.probe(session)
         for pid in pair.a.server.worker_pids:
             os.kill(pid, signal.SIGTERM)
