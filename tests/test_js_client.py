@@ -237,16 +237,16 @@ def test_a_page_that_was_reloaded_goes_on_where_it_was(lesson: Class, rooms: Roo
 
 
 def test_a_storage_that_is_full_costs_no_event(lesson: Class, rooms: Rooms, line: FaultyProxy) -> None:
-    teacher, page = lesson.teacher(), lesson.room("page", stored=True)
+    teacher, page = lesson.teacher(), lesson.room("full", stored=True)
     teacher.join()
     page.join()
-    rooms.ask("fill", "page")
+    rooms.ask("fill", "full")
     line.cut()
     wanted = ["one", "two", "three"]
     for text in wanted:
         teacher.send("sendMessage", message=text)
     agree(page, wanted=wanted)
-    assert rooms.ask("stored", "page") == {}
+    assert rooms.ask("stored", "full") == {}
 
 
 def test_what_cannot_be_sent_is_refused_and_holds_nothing_back(lesson: Class, rooms: Rooms) -> None:

@@ -152,7 +152,7 @@ def test_the_example_of_the_docs_works(redis_url: str, monkeypatch: pytest.Monke
     page = (ROOT / "docs" / "events.md").read_text().split("## From outside the server")[1]
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     store = RedisStore(redis_url, prefix="cw", limits=LIMITS, timeout=2, connections=4)
-    session = new_session(store, code="ABC234")
+    session = new_session(store, code="DEM234")
     monkeypatch.setenv("REDIS_URL", redis_url)
     names: dict[str, Any] = {"__name__": "example", "task_id": "7"}
     exec(example, names)
