@@ -288,6 +288,15 @@ def test_a_client_may_always_say_the_same_time(opener: Opener) -> None:
         assert alive(session)
 
 
+def test_gets_that_tell_no_time_are_not_taken_for_one_that_is_repeated(opener: Opener) -> None:
+    """So they come from another machine whose worker is of a version that did not pass the time on."""
+    session = opener.polling(query="&t=1")
+    session.send(CONNECT)
+    assert str(session.receive()).startswith(CONNECT)
+    for _ in range(2):
+        assert alive(session)
+
+
 def test_a_second_post_ends_the_session(session: Polling) -> None:
     """The protocol, "Sending data": the status 400, and the session is closed."""
     with Tcp(session.port) as first:

@@ -243,14 +243,15 @@ class LiveSocket(Timed):
         """Whether something waits for the next GET request."""
         return bool(self._packets)
 
-    def poll(self, stamp: str = "") -> bytes | None:
+    def poll(self, stamp: str) -> bytes | None:
         """The body of the answer to a GET request, as soon as there is something to say.
 
         :param stamp: the ``t`` of its address, which clients choose anew for each: browsers and aiohttp repeat a GET
-            by themselves whose answer did not come, and what was in that is lost without anybody's knowing.
+            by themselves whose answer did not come, and what was in that is lost without anybody's knowing. ``""``:
+            it has none, or came by a worker of a version that did not pass it on.
         :return: ``None`` if another request waits already, or an answer was lost: the connection has come to its end.
         """
-        repeated = stamp == self._stamp != self._stamp_at_first
+        repeated = stamp not in ("", self._stamp_at_first) and stamp == self._stamp
         self._stamp = stamp
         if self._poller is not None or repeated:
             self.close(reason=self.engine.reason.TRANSPORT_ERROR)
