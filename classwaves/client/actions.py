@@ -33,7 +33,7 @@ class Send:
     connection: int
     number: int
     event: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
