@@ -1,7 +1,6 @@
 """The examples, run by the commands that their docstrings give."""
 
 import ast
-import http.client
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from tests.support.clients import RawClient
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import HttpServerProcess
 
 EXAMPLES = ROOT / "examples"
 
@@ -32,7 +31,7 @@ def environ(**env: str) -> dict[str, str]:
     return {**minimal_environ(), **own, **env}
 
 
-class Example(ServerProcess):
+class Example(HttpServerProcess):
     """An example that serves, or goes on until it is stopped.
 
     :param example: its name, without ``.py``.
@@ -47,10 +46,6 @@ class Example(ServerProcess):
         super().__init__()
         self._replace, self._env = replace or {}, env
         self._clients: list[RawClient] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def connect(self, token: str) -> RawClient:
         """Connect a client, which :meth:`close` drops."""
@@ -77,14 +72,3 @@ class Example(ServerProcess):
 
     def working_directory(self) -> Path:
         return EXAMPLES
-
-    def is_ready(self) -> bool:
-        """Ask ``/healthz`` once."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()

@@ -1,6 +1,5 @@
 """The product as it is deployed: gunicorn with the repository's own configuration."""
 
-import http.client
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from tests.support import processes
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import HttpServerProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +18,7 @@ TEST_KEYS = {
 """The keys of servers that are not in demo mode, so that several understand each other's tokens."""
 
 
-class Gunicorn(ServerProcess):
+class Gunicorn(HttpServerProcess):
     """``gunicorn --config gunicorn.conf.py wsgi:app``, in demo mode unless told otherwise, without Redis unless given.
 
     It sees a minimal environment, whatever the developer's shell holds. All demo servers of one test process share its
@@ -45,11 +44,6 @@ class Gunicorn(ServerProcess):
         self.demo = demo
 
     @property
-    def url(self) -> str:
-        """The address, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def worker_pids(self) -> list[int]:
         """The living children of the master."""
         if not self.running:
@@ -71,17 +65,6 @@ class Gunicorn(ServerProcess):
     def working_directory(self) -> Path:
         """Return the root of the repository, where ``wsgi.py`` and ``gunicorn.conf.py`` are."""
         return ROOT
-
-    def is_ready(self) -> bool:
-        """Ask ``/healthz`` once."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def kill9(self) -> None:
         """Kill master and workers with -9, at once; :meth:`start` brings the server back on the same port."""

@@ -1,6 +1,7 @@
 """A server run as a child process: started, waited for, killed, paused, started again."""
 
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -195,3 +196,23 @@ class ServerProcess:
         for member in self.members():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(member.pid, number)
+
+
+class HttpServerProcess(ServerProcess):
+    """One that says by ``/healthz`` when it serves."""
+
+    @property
+    def url(self) -> str:
+        """The address, without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_ready(self) -> bool:
+        """Ask ``/healthz`` once."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
