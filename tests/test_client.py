@@ -207,6 +207,38 @@ def test_closing_is_told_to_who_waits_to_be_let_in(school: School, clients: Clie
     closed_while(client, lambda: room.join(None), lambda: room.room.waiting)
 
 
+class Slow:
+    """A serializer that is slow to be chosen, once it is asked to be."""
+
+    def __init__(self) -> None:
+        self.held, self.go = threading.Event(), threading.Event()
+        self.go.set()
+
+    def __eq__(self, other: object) -> bool:
+        self.held.set()
+        self.go.wait(10)
+        return False
+
+    __hash__ = object.__hash__
+
+
+def test_closing_while_a_connection_is_begun_leaves_none() -> None:
+    slow = Slow()
+    client = Client(f"http://127.0.0.1:{free_port()}", "token", options={"serializer": slow})
+    slow.go.clear()
+    slow.held.clear()
+    with pytest.raises(ClassWavesError):
+        client.connect(0)
+    assert slow.held.wait(10)
+    closing = threading.Thread(target=client.close)
+    closing.start()
+    closing.join(0.3)  # where it could not see what is begun, it would be done now
+    slow.go.set()
+    closing.join(10)
+    eventually(lambda: not any(one.name == "classwaves-errand" for one in threading.enumerate()), 10, "no thread")
+    assert not client._wires
+
+
 def test_options_that_there_are_not_are_told_at_once() -> None:
     with pytest.raises(TypeError):
         Client("http://127.0.0.1:1", "token", options={"colour": "red"})

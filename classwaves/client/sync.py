@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, cast
 
 from .actions import Action, Connect, Drop, Refresh, Send, State
@@ -366,7 +367,9 @@ class Client(_Speaks):
             case Send(connection, number, event, arguments):
                 self._emit(connection, number, event, arguments)
             case Connect(connection, token):
-                self._in_background(self._connect, connection, token)
+                # here, so that a Drop finds it, however late the thread begins
+                new = self._wires[connection] = SyncWire(self._options, partial(self._lost, connection))
+                self._in_background(self._connect, new, connection, token)
             case Drop(connection):
                 with self._lock:
                     wire = self._wires.pop(connection, None)
@@ -394,9 +397,7 @@ class Client(_Speaks):
             with self._lock:
                 self._core.answered(connection, number, unsendable(error), time.monotonic())
 
-    def _connect(self, connection: int, token: str | None) -> None:
-        wire = SyncWire(self._options, lambda: self._lost(connection))
-
+    def _connect(self, wire: SyncWire, connection: int, token: str | None) -> None:
         def connected() -> None:
             with self._lock:
                 self._core.connected(connection)
@@ -412,7 +413,6 @@ class Client(_Speaks):
         wire.on("connect", connected, namespace=self._namespace)
         wire.on("connect_error", refused, namespace=self._namespace)
         wire.on("*", heard, namespace=self._namespace)
-        self._wires[connection] = wire
         try:
             wire.connect(
                 self._url,
