@@ -13,6 +13,7 @@ const link = {};
 async function ask(event, payload) {
   const ack = await socket.emitWithAck(event, payload);
   if (!ack.ok) throw new Error(JSON.stringify(ack.error));
+  if (event === "fileComplete") fileOf.id = (await shared).fileId; // it may come after the ack
   return ack;
 }
 
@@ -20,7 +21,6 @@ const fileName = file.name;
 // `url` is that of fileShared, which comes between the two blocks of the page
 const url = { toString: () => `${server}/api/v1/files/${fileOf.id}` };
 const fileOf = {};
-shared.then(({ fileId }) => (fileOf.id = fileId));
 
 // the page
 

@@ -143,7 +143,7 @@ class SentinelSet(ServerSet):
     def is_whole(self) -> bool:
         """Whether the replica follows, and each sentinel knows it and the other two."""
         roles = {server.ask("ROLE")[0] for server in self.stores}
-        if roles != {"master", "slave"} or self.replica().ask("INFO", "replication")["master_link_status"] != "up":
+        if roles != {"master", "slave"} or self._link() != "up":
             return False
         for sentinel in self.sentinels:
             flat = sentinel.ask("SENTINEL", "MASTER", SERVICE)
@@ -151,6 +151,11 @@ class SentinelSet(ServerSet):
             if int(known["num-slaves"]) < 1 or int(known["num-other-sentinels"]) < 2 or known["flags"] != "master":
                 return False
         return True
+
+    def _link(self) -> str | None:
+        """How the replica follows; ``None`` if it is the master, of which the first sentinel has not heard yet."""
+        status: str | None = self.replica().ask("INFO", "replication").get("master_link_status")
+        return status
 
     def _form(self) -> None:
         first, second = self.stores
