@@ -1,5 +1,6 @@
 """The product as it is deployed: gunicorn with the repository's own configuration."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from tests.support import processes
 from tests.support.server_process import HttpServerProcess
 
 ROOT = Path(__file__).parents[2]
+
+STARTED = re.compile(r"ClassWaves: .* workers: (\d+)\)")
+"""What the master says before it starts as many workers."""
 
 TEST_KEYS = {
     "SECRET_KEY": "a-secret-key-for-tests-only-0123456789abcdef",
@@ -42,6 +46,12 @@ class Gunicorn(HttpServerProcess):
         super().__init__(port, directory)
         self.env = dict(env or {})
         self.demo = demo
+
+    def is_ready(self) -> bool:
+        """Ask ``/healthz``, and wait for those of its workers that are slower than the one that answers."""
+        *_, log = self.log().rpartition("Starting gunicorn")
+        found = STARTED.search(log)
+        return super().is_ready() and found is not None and log.count("this worker serves") >= int(found[1])
 
     @property
     def worker_pids(self) -> list[int]:
