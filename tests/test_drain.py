@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -242,8 +243,12 @@ def test_a_worker_is_replaced_after_so_many_requests(redis: RedisServer) -> None
         student = school.joined(code)
         for _ in range(60):
             school.api.guest(code, "Ann")
-        eventually(lambda: not before & set(school.server.worker_pids), 15, "other workers")
+        eventually(lambda: not before & set(school.server.worker_pids), 30, "other workers")
         student.wait_for("reconnectAdvised")
+        # one by one: who ends does so after the one that replaces the last who did serves
+        told = re.findall("max_requests: this worker (ends)|this worker (serves)", school.server.log())
+        steps = [ends or serves for ends, serves in told]
+        assert steps[:5] == ["serves", "serves", "ends", "serves", "ends"]
 
 
 class Replaced(Crowded):

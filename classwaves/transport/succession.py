@@ -1,5 +1,7 @@
 """A reload (SIGHUP): the old workers serve until the new ones do, and go on if those cannot be loaded.
 
+And workers that end after so many requests (``max_requests``), which do so one by one.
+
 Imports tallies, which name the folder. gunicorn's master calls a part of it, so it uses no sockets. Master and workers
 tell each other by files in that folder: which workers are to go, who serves, and for whom nobody needs to wait.
 gunicorn tells the old workers to end as soon as it has begun to start the new ones, and tells them again and again,
@@ -9,6 +11,7 @@ which changes nothing. Where the folder cannot be written, they end when they ar
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import time
@@ -23,6 +26,8 @@ logger = logging.getLogger(__name__)
 PATIENCE, PAUSE = 60.0, 0.05
 #: What files are called; after the last three comes a worker's age, which gunicorn gives each, one by one.
 _RELOAD, _SERVES, _SETTLED, _FAILED = "reload", "serves-", "settled-", "failed-"
+#: Who has it locked is the one that ends after so many requests.
+_TURN = "turn"
 
 
 def announce(folder: Path, last: int, workers: int) -> None:
@@ -84,6 +89,24 @@ def await_successors(age: int, sleep: Callable[[float], None]) -> bool:
             told = True
         sleep(PAUSE)
     return True
+
+
+def await_turn(workers: int, sleep: Callable[[float], None]) -> None:
+    """A worker would like to end: return when no other one does so, and as many serve as there are to be.
+
+    The turn ends with the process.
+    """
+    while folder := _folder():
+        try:
+            turn = os.open(folder / _TURN, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError:
+            return
+        with contextlib.suppress(OSError):  # another one has it
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if len(_ages(folder, _SERVES)) >= workers:
+                return
+        os.close(turn)
+        sleep(PAUSE)
 
 
 def _folder() -> Path | None:

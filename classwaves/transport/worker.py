@@ -34,7 +34,7 @@ from .door import Door, Gone
 from .drain import DRAINS, STARTS
 from .gunicorn_log import write_failures
 from .http import MAX_LINE, BadHead, ChunkedBody, Head, SocketReader, TooSlow, check_request_line
-from .succession import await_successors, fail, serve, settle
+from .succession import await_successors, await_turn, fail, serve, settle
 
 logger = logging.getLogger(__name__)
 
@@ -371,8 +371,13 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
     def count_request(self) -> None:
         """gunicorn's ``max_requests``: a worker that has handled as many is replaced."""
         self._requests += 1
-        if self._requests >= self.max_requests:
-            self._begin_to_drain("max_requests")
+        if self._requests == self.max_requests:
+            gevent.spawn(self._end_in_turn)
+
+    def _end_in_turn(self) -> None:
+        """There is no hurry, and the others may have handled as many: one after the other."""
+        await_turn(self.cfg.workers, gevent.sleep)
+        self._begin_to_drain("max_requests")
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """SIGTERM, to which gunicorn's own answer is to wait for sockets that never end, and then to cut them."""
