@@ -18,43 +18,41 @@ WINDOW = 0.3
 
 
 class Bench:
-    """A throttle, what it has run, and the calls that it has asked for: nothing is called unless a test does."""
+    """A throttle, what it has run, and the calls that it has asked for: nothing is called unless a test does.
+
+    Its time goes on only when a test says so: a window that ended between two lines of a test would be another test.
+    """
 
     def __init__(self, window: float) -> None:
         self.window = window
         self.asked: list[float] = []
         self.ran: list[Any] = []
-        self.throttle = Throttle(window, self.asked.append)
+        self.time = 0.0
+        self.throttle = Throttle(window, self.asked.append, lambda: self.time)
 
     def run(self, key: Hashable, *names: Any) -> None:
         for name in names:
             self.throttle.run(key, lambda name=name: self.ran.append(name))  # type: ignore[misc]
 
-    def wait(self) -> None:
-        """Let a window pass that has begun by now."""
-        until = time.monotonic() + self.window
-        eventually(lambda: time.monotonic() > until, what="the end of the window", pause=0.005)
+    def flush(self, after: float) -> None:
+        """Let time pass, and then call what was asked to be called."""
+        self.time += after
+        self.throttle.flush()
 
     def end_window(self) -> None:
-        self.wait()
-        self.throttle.flush()
+        """Let all windows end that have begun by now."""
+        self.flush(self.window)
 
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(0.02)
+    return Bench(10)
 
 
-@pytest.fixture
-def long() -> Bench:
-    """A bench whose windows do not end within a test."""
-    return Bench(1000)
-
-
-def test_the_first_runs_at_once_and_asks_for_a_call_at_the_end_of_its_window(long: Bench) -> None:
-    long.run("key", "first")
-    assert long.ran == ["first"]
-    assert long.asked == [pytest.approx(1000, abs=5)]
+def test_the_first_runs_at_once_and_asks_for_a_call_at_the_end_of_its_window(bench: Bench) -> None:
+    bench.run("key", "first")
+    assert bench.ran == ["first"]
+    assert bench.asked == [10]
 
 
 def test_of_the_rest_the_newest_runs_when_the_window_ends(bench: Bench) -> None:
@@ -90,34 +88,28 @@ def test_after_a_window_in_which_nothing_waited_the_next_runs_at_once(bench: Ben
     assert len(bench.asked) == 2
 
 
-def test_a_call_that_comes_too_early_runs_nothing_and_asks_again(long: Bench) -> None:
-    long.run("key", "first", "second")
-    long.throttle.flush()
-    assert long.ran == ["first"]
-    assert len(long.asked) == 2
-    assert 0 < long.asked[1] <= long.asked[0]
+def test_a_call_that_comes_too_early_runs_nothing_and_asks_again(bench: Bench) -> None:
+    bench.run("key", "first", "second")
+    bench.flush(after=9)
+    assert bench.ran == ["first"]
+    assert bench.asked == [10, 1]
 
 
-def test_every_key_has_a_window_of_its_own_and_there_is_one_call_to_come(long: Bench) -> None:
+def test_every_key_has_a_window_of_its_own_and_there_is_one_call_to_come(bench: Bench) -> None:
     for key in ("a", "b", ("a", "b"), 1):
-        long.run(key, f"first of {key}", f"second of {key}")
-    assert long.ran == [f"first of {key}" for key in ("a", "b", ("a", "b"), 1)]
-    assert len(long.asked) == 1
+        bench.run(key, f"first of {key}", f"second of {key}")
+    assert bench.ran == [f"first of {key}" for key in ("a", "b", ("a", "b"), 1)]
+    assert len(bench.asked) == 1
 
 
-def test_windows_end_one_by_one() -> None:
-    bench = Bench(0.2)
+def test_windows_end_one_by_one(bench: Bench) -> None:
     bench.run("a", "a1", "a2")
-    half = time.monotonic() + 0.1
-    eventually(lambda: time.monotonic() > half, what="half a window", pause=0.005)
+    bench.time += 4
     bench.run("b", "b1", "b2")
-    ends = time.monotonic() + 0.2
-    first = half + 0.1
-    eventually(lambda: time.monotonic() > first, what="the end of the first window", pause=0.005)
-    bench.throttle.flush()
-    assert bench.ran == ["a1", "b1", "a2"] or time.monotonic() >= ends
-    assert 0 < bench.asked[-1] <= 0.2, "a call for the end of the other one"
-    bench.end_window()
+    bench.flush(after=6)
+    assert bench.ran == ["a1", "b1", "a2"]
+    assert bench.asked == [10, 4], "a call for the end of the other one"
+    bench.flush(after=4)
     assert bench.ran == ["a1", "b1", "a2", "b2"]
 
 
@@ -139,10 +131,10 @@ def test_what_comes_after_the_forgotten_waits_for_the_same_window(bench: Bench) 
     assert bench.ran == ["first", "third"]
 
 
-def test_forgetting_what_never_was_changes_nothing(long: Bench) -> None:
-    long.throttle.forget("key")
-    long.run("key", "first")
-    assert long.ran == ["first"]
+def test_forgetting_what_never_was_changes_nothing(bench: Bench) -> None:
+    bench.throttle.forget("key")
+    bench.run("key", "first")
+    assert bench.ran == ["first"]
 
 
 def test_without_a_window_each_runs_at_once_and_no_call_is_asked_for() -> None:
@@ -166,7 +158,7 @@ def test_a_task_may_run_another_one(bench: Bench) -> None:
 
 @given(st.lists(st.sampled_from("abc"), max_size=30))
 def test_within_one_window_the_first_of_each_key_runs_and_no_other(keys: list[str]) -> None:
-    bench = Bench(1000)
+    bench = Bench(10)
     for number, key in enumerate(keys):
         bench.run(key, (key, number))
     assert bench.ran == [(key, keys.index(key)) for key in dict.fromkeys(keys)]
@@ -176,8 +168,7 @@ def test_within_one_window_the_first_of_each_key_runs_and_no_other(keys: list[st
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_after_the_window_the_newest_of_each_key_runs(before: list[str], after: list[str]) -> None:
-    """A window that may have ended already: each runs, or the newest of those that waited; the newest always does."""
-    bench = Bench(0.0005)
+    bench = Bench(10)
     newest: dict[str, int] = {}
     for number, key in enumerate([*before, *after]):
         if number == len(before):
