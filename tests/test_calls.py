@@ -10,7 +10,7 @@ from tests.support.apps import AppFactory, state_of
 from tests.support.fleet import open_fleet
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
-from tests.support.pair import Pair
+from tests.support.pair import STEADY, Pair
 from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.stores import StoreFactory, new_session
@@ -177,7 +177,7 @@ def test_a_large_signal_counts_as_many(make_app: AppFactory) -> None:
 
 @pytest.fixture(scope="module")
 def fleet(redis: RedisServer) -> Iterator[Pair]:
-    with open_fleet(redis.url, CLASSWAVES_EPHEMERAL_WINDOW="0.2") as fleet:
+    with open_fleet(redis.url, **STEADY, CLASSWAVES_EPHEMERAL_WINDOW="0.2") as fleet:
         yield fleet
 
 

@@ -24,7 +24,7 @@ from tests.chaos.verdict import Line, read_log
 from tests.support.apps import API
 from tests.support.bystanders import Student, event
 from tests.support.clients import RawClient
-from tests.support.pair import Pair, open_pair
+from tests.support.pair import STEADY, Pair, open_pair
 from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
 from tests.support.school import School
@@ -43,7 +43,7 @@ Payload = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer) -> Iterator[Pair]:
-    with open_pair(redis.url) as pair:
+    with open_pair(redis.url, STEADY) as pair:
         yield pair
 
 

@@ -16,7 +16,7 @@ from tests.support.apps import API, PASSWORD, AppFactory, bearer
 from tests.support.archives import DATABASES
 from tests.support.archives import postgres_process as postgres_process
 from tests.support.clients import RawClient
-from tests.support.pair import QUICK, Pair, open_pair
+from tests.support.pair import STEADY, Pair, open_pair
 from tests.support.postgres_server import postgres_binaries
 from tests.support.redis_server import RedisServer
 from tests.support.stores import redis_store
@@ -56,7 +56,7 @@ def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "CLASSWAVES_CHECKPOINT_ENTRIES": "10",
         "CLASSWAVES_LOG_ENTRIES": "15",
     }
-    with RedisServer() as redis, open_pair(redis.url, {**QUICK, **config}) as pair:
+    with RedisServer() as redis, open_pair(redis.url, {**STEADY, **config}) as pair:
         store = redis_store(redis.url, prefix="cw")
         yield Servers(pair, store, folder, "" if request.param == "sqlite" else database)
         store.close()

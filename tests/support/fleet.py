@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.clients import RawClient
 from tests.support.gunicorn_server import Gunicorn
-from tests.support.pair import QUICK, Pair, open_pair
+from tests.support.pair import QUICK, STEADY, Pair, open_pair
 from tests.support.redis_server import RedisServer
 from tests.support.wires import PollingWire
 
@@ -72,5 +72,5 @@ def open_fleet(redis_url: str, **env: str) -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
-    with open_fleet(redis.url) as pair:
+    with open_fleet(redis.url, **STEADY) as pair:
         yield pair

@@ -19,6 +19,9 @@ from tests.support.school import School
 QUICK = {"CLASSWAVES_DISCONNECT_GRACE": "0.5", "CLASSWAVES_LEASE": "3", "CLASSWAVES_RENEW": "0.5"}
 """Settings for tests that wait for what takes its time."""
 
+STEADY = {**QUICK, "CLASSWAVES_LEASE": "30"}
+"""The same where no worker dies: one that the machine holds up for three seconds is not taken for dead."""
+
 
 class Pair:
     """Two servers that share sessions and logins, and clients of both."""
