@@ -24,7 +24,7 @@ class FaultyProxy:
         self.target = target
         self.port = port or free_port()
         self.delay = 0.0
-        """Seconds that every piece of an answer is held back; may be changed at any time."""
+        """Seconds that every piece of an answer is held back; may be changed at any time, also for what is held."""
         self.swallowed = threading.Event()
         """Set when the answer that :meth:`swallow_next_reply` asked for has been swallowed."""
         self._lock = threading.Lock()
@@ -164,8 +164,9 @@ class _Link:
                 if self._doomed:
                     self._swallow()
                     break
-                if self._proxy.delay:
-                    time.sleep(self._proxy.delay)
+                came = time.monotonic()
+                while (left := came + self._proxy.delay - time.monotonic()) > 0:
+                    time.sleep(min(left, 0.02))
                 self._client.sendall(data)
         self.cut()
         requests.join()
