@@ -29,7 +29,7 @@ class ServerProcess:
     """
 
     name = "server"
-    start_timeout = 30.0
+    start_timeout = 60.0
     """Seconds until it has to answer."""
 
     def __init__(self, port: int | None = None, directory: Path | None = None) -> None:
