@@ -38,9 +38,12 @@ async def student(args: argparse.Namespace, number: int, all_students: asyncio.B
         await all_students.wait()
         until = time.time() + args.seconds
         await asyncio.sleep(random.random() * args.every)  # noqa: S311 - not all at the same moment
-        while (said := time.time()) < until:
+        while True:  # once at least
+            said = time.time()
             await room.send(f"{MARK}{said}")
             acked.append(time.time() - said)
+            if said + args.every >= until:
+                break
             await asyncio.sleep(max(0.0, said + args.every - time.time()))
         await all_students.wait()  # what is acknowledged is heard, or on its way
         listening.cancel()
