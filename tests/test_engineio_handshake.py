@@ -27,7 +27,7 @@ FOE = "https://evil.example"
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    env = {"CLASSWAVES_PING_INTERVAL": "2.5", "CLASSWAVES_PING_TIMEOUT": "1.25", "CLASSWAVES_ORIGINS": FRIEND}
+    env = {"CLASSWAVES_PING_INTERVAL": "22.5", "CLASSWAVES_PING_TIMEOUT": "11.25", "CLASSWAVES_ORIGINS": FRIEND}
     with ShopServer(CLASSWAVES_MAX_PACKET_BYTES="54321", **env) as server:
         yield server.port
 
@@ -63,7 +63,7 @@ def test_the_open_packet(opener: Opener, transport: str, upgrades: list[str]) ->
     opened = opener.open(transport).opened
     sid = opened.pop("sid")
     assert isinstance(sid, str) and sid.isprintable() and sid
-    assert opened == {"upgrades": upgrades, "pingInterval": 2500, "pingTimeout": 1250, "maxPayload": 54321}
+    assert opened == {"upgrades": upgrades, "pingInterval": 22500, "pingTimeout": 11250, "maxPayload": 54321}
     assert [type(opened[name]) for name in ("pingInterval", "pingTimeout", "maxPayload")] == [int, int, int]
 
 
