@@ -23,6 +23,17 @@ from tests.support.waiting import eventually
 KEY = TEST_KEYS["JWT_SECRET_KEY"]
 
 
+SOON = 50
+"""Seconds until a token ends that a test has end by the application's clock: the machine's may stand still for some."""
+
+
+def put_forward(app: Flask, seconds: float) -> None:
+    """Put the application's clock forward, and have the scheduler look at it."""
+    hub = state_of(app).hub
+    hub.clock.ahead += seconds
+    assert hub.scheduler.settle(10)
+
+
 def lasting(token: str, seconds: float) -> str:
     """The same token, which ends in so many seconds from now, or up to one more: times in tokens are whole."""
     claims = {**jwt.decode(token, KEY, algorithms=["HS256"]), "exp": math.ceil(time.time() + seconds)}
@@ -96,17 +107,19 @@ def test_a_token_that_ends_soon_is_warned_of_at_once(app: Flask) -> None:
 
 def test_a_token_is_warned_of_when_it_is_time(make_app: AppFactory) -> None:
     app = make_app(CLASSWAVES_AUTH_WARNING=100)
-    token = lasting(sign_in(app, "Ada").access, 100.3)
+    token = lasting(sign_in(app, "Ada").access, 100 + SOON)
     tab = Tab(app, token)
     assert tab.take() == [], "not yet"
+    put_forward(app, SOON + 1)
     assert eventually(tab.take, what="the warning") == [("authExpiring", {"expiresAt": end_of(token)})]
 
 
 def test_a_socket_whose_token_has_expired_is_told_and_disconnected(make_app: AppFactory) -> None:
     classroom = open_classroom(make_app(CLASSWAVES_JWT_LEEWAY=0, CLASSWAVES_DISCONNECT_GRACE=0.05))
     teacher = classroom.teacher()
-    tab = Tab(classroom.app, lasting(classroom.token("Ada"), 0.5))
+    tab = Tab(classroom.app, lasting(classroom.token("Ada"), SOON))
     tab.join_after_warning(classroom.code)
+    put_forward(classroom.app, SOON + 1)
     eventually(lambda: not tab.connected, what="the end")
     assert tab.take_only("error")["code"] == "TOKEN_EXPIRED"
     told = eventually(lambda: [said for _, said in teacher.take() if said["status"] == "disconnected"], what="the word")
@@ -117,7 +130,7 @@ def test_one_socket_that_cannot_be_put_out_keeps_no_other(make_app: AppFactory) 
     """By a token that ends, and by a login that is ended; it is tried again."""
     app = make_app(CLASSWAVES_JWT_LEEWAY=0)
     pairs = [sign_in(app, "Ada") for _ in range(2)]
-    first = Tab(app, lasting(pairs[0].access, 0.3))
+    first = Tab(app, lasting(pairs[0].access, SOON))
     fragile, tries = state_of(app).socketio.server, [0]
     disconnect = fragile.disconnect
 
@@ -128,8 +141,10 @@ def test_one_socket_that_cannot_be_put_out_keeps_no_other(make_app: AppFactory) 
         disconnect(*args, **more)
 
     fragile.disconnect = failing
+    put_forward(app, SOON + 1)
     eventually(lambda: tries[0], what="the first try")
-    second = Tab(app, lasting(pairs[0].access, 0.3))
+    second = Tab(app, lasting(pairs[0].access, 2 * SOON))
+    put_forward(app, SOON)
     eventually(lambda: not second.connected and not first.connected, what="both ends")
     tries[0] = 0
     tabs = [Tab(app, pairs[1].access) for _ in range(2)]
@@ -164,11 +179,12 @@ def test_ended_sockets_leave_nothing_behind(room: Classroom) -> None:
 def test_a_new_token_is_taken_without_a_reconnect(make_app: AppFactory) -> None:
     classroom = open_classroom(make_app(CLASSWAVES_JWT_LEEWAY=0))
     token = classroom.token("Ada")
-    tab = Tab(classroom.app, lasting(token, 0.5))
+    tab = Tab(classroom.app, lasting(token, SOON))
     tab.join_after_warning(classroom.code)
     ack = tab.ask("refreshAuth", {"token": token})
     assert ack == {"ok": True, "expiresAt": end_of(token), "role": "student"}
-    time_over = Tab(classroom.app, lasting(token, 0.5))
+    time_over = Tab(classroom.app, lasting(token, SOON))
+    put_forward(classroom.app, SOON + 1)
     eventually(lambda: not time_over.connected, what="the end of another one")
     assert tab.connected
     tab.say(classroom.code, "still in my seat")
