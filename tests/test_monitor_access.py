@@ -1,6 +1,5 @@
 """Admins get pictures of the monitor, everybody else is refused, and whoever may no longer watch is put out."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +9,16 @@ from flask import Flask
 
 from classwaves.auth.tokens import new_guest
 from classwaves.models import TRANSCRIBER, Account
+from classwaves.testing.clock import RoomClock
 from classwaves.users import Users
 from tests.support.apps import AppFactory, sign_in, state_of
 from tests.support.gunicorn_server import TEST_KEYS
 from tests.support.tabs import open_classroom
-from tests.support.waiting import eventually
 
 PLACE = "/monitor"
+PERIOD = 5.0
+"""Seconds from one picture to the next, by the application's clock. The machine may stand still as long, and does not
+make anybody look silent."""
 
 
 class Watcher:
@@ -24,6 +26,7 @@ class Watcher:
 
     def __init__(self, app: Flask, token: Any = None) -> None:
         auth = None if token is None else {"token": token}
+        self.clock = clock_of(app)
         self.client = state_of(app).socketio.test_client(app, namespace=PLACE, auth=auth)
         self.got: list[tuple[str, Any]] = []
 
@@ -39,22 +42,27 @@ class Watcher:
         return self.got
 
     def pictures(self, count: int = 1) -> list[dict[str, Any]]:
-        """Wait for so many pictures and return all."""
-
-        def those() -> list[dict[str, Any]]:
-            found = [data for name, data in self.look() if name == "monitor"]
-            return found if len(found) >= count else []
-
-        return eventually(those, what=f"{count} pictures")
+        """Let the time pass that so many pictures take, and return all."""
+        self.clock.advance(count * PERIOD)
+        found = [data for name, data in self.look() if name == "monitor"]
+        assert len(found) >= count
+        return found
 
     def is_put_out(self, code: str) -> None:
-        eventually(lambda: not self.connected, what="the end")
+        """By the next picture."""
+        self.clock.advance(PERIOD)
+        assert not self.connected
         assert [data["code"] for name, data in self.look() if name == "error"] == [code]
 
 
+def clock_of(app: Flask) -> RoomClock:
+    hub = state_of(app).hub
+    return RoomClock(hub.clock, hub.scheduler)
+
+
 @pytest.fixture
-def app(make_app: AppFactory) -> Iterator[Flask]:
-    yield make_app(CLASSWAVES_MONITOR_SECONDS=0.05)
+def app(make_app: AppFactory) -> Flask:
+    return make_app(CLASSWAVES_MONITOR_SECONDS=PERIOD)
 
 
 def refusal(app: Flask, token: Any = None) -> str:
@@ -123,12 +131,13 @@ def test_a_logout_a_block_and_another_role_end_it(app: Flask) -> None:
 def test_a_token_that_expires_ends_it_unless_another_one_comes(app: Flask) -> None:
     state = state_of(app)
     with app.app_context():
-        short, renewed = (state.tokens.brief(Account(f"{n}", "Root", "admin"), 1) for n in range(2))
-        fresh = state.tokens._access(renewed.auth, 60)
+        short, renewed = (state.tokens.brief(Account(f"{n}", "Root", "admin"), 60) for n in range(2))
+        fresh = state.tokens._access(renewed.auth, 3600)
     one, other = Watcher(app, short.access), Watcher(app, renewed.access)
-    state.store.save_auth(short.auth, "", 60)  # what ends here is the token, not the login
-    state.store.save_auth(renewed.auth, "", 60)
+    state.store.save_auth(short.auth, "", 3600)  # what ends here is the token, not the login
+    state.store.save_auth(renewed.auth, "", 3600)
     assert other.client.emit("refreshAuth", {"token": fresh}, callback=True, namespace=PLACE) == {"ok": True}
+    one.clock.advance(60 + state.settings.jwt_leeway)
     one.is_put_out("TOKEN_EXPIRED")
     assert other.connected
 
@@ -175,7 +184,9 @@ def test_nobody_posts_when_nobody_watches(app: Flask) -> None:
     watcher = Watcher(app, sign_in(app, "Root", "admin").access)
     watcher.pictures(2)
     watcher.client.disconnect(PLACE)
-    eventually(lambda: store.postings(100) and store.postings(100)[0].seconds > 0.3, what="silence")
+    watcher.clock.advance(4 * PERIOD)
+    (posting,) = store.postings(100)
+    assert posting.seconds > 3 * PERIOD, "silence"
 
 
 def test_it_can_be_switched_off(make_app: AppFactory) -> None:

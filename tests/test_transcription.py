@@ -9,15 +9,16 @@ from flask_jwt_extended import create_access_token
 from marshmallow import fields
 
 from classwaves.events import Event
+from classwaves.hub import Hub
 from classwaves.models import SessionRecord
 from classwaves.store.redis import RedisStore
+from classwaves.testing.clock import RoomClock
 from tests.support import stores
 from tests.support.apps import API, AppFactory, bearer, headers_for, new_session, sign_in, state_of
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
 from tests.support.stores import direct as direct
 from tests.support.tabs import Classroom, Received, Tab, open_classroom
-from tests.support.waiting import eventually
 
 UPDATE, STATUS = "transcriptionUpdate", "transcriptionStatus"
 
@@ -70,6 +71,12 @@ def fetched(tab: Tab, code: str, **page: Any) -> list[dict[str, Any]]:
     assert ack["ok"], ack
     segments: list[dict[str, Any]] = ack["segments"]
     return segments
+
+
+def wait(where: Flask | Hub, seconds: float) -> None:
+    """Let time pass in an application or a worker, and have done what is due by then."""
+    hub = where if isinstance(where, Hub) else state_of(where).hub
+    RoomClock(hub.clock, hub.scheduler).advance(seconds)
 
 
 def active(app: Flask, **settings: Any) -> Classroom:
@@ -195,21 +202,15 @@ def test_several_captioners_and_streams_at_once(classroom: Classroom, teacher: C
 
 def test_an_interim_text_does_not_come_after_its_final_one(make_app: AppFactory) -> None:
     """It waits for the end of a window, in which the final text overtakes it."""
-    classroom = active(make_app(CLASSWAVES_EPHEMERAL_WINDOW=0.2))
+    classroom = active(make_app(CLASSWAVES_EPHEMERAL_WINDOW=20))
     teacher, student = Captioner(classroom.teacher(), classroom.code), classroom.joined("Ada")
     student.take()
     for segment_id in ("closed", "open"):
         for revision in range(3):
             teacher.publish(segment_id, revision, f"{segment_id} {revision}")
     teacher.close("closed", 3, "closed for good")
-    told: list[str] = []
-
-    def complete() -> bool:
-        told.extend(texts(student))
-        return "open 2" in told  # which waited for a later window
-
-    eventually(complete, what="the newest interim text of the open segment")
-    assert told == ["closed 0", "open 0", "closed for good", "open 2"]
+    wait(classroom.app, 20)
+    assert texts(student) == ["closed 0", "open 0", "closed for good", "open 2"]
 
 
 @pytest.mark.parametrize(
@@ -442,18 +443,6 @@ def statuses(tab: Tab) -> list[tuple[str, str, str | None]]:
     return [(told["streamId"], told["status"], told.get("reason")) for told in heard(tab, STATUS)]
 
 
-def becomes(tab: Tab, *expected: tuple[str, str, str | None]) -> None:
-    """Wait until exactly this has been said of streams."""
-    told: list[tuple[str, str, str | None]] = []
-
-    def complete() -> bool:
-        told.extend(statuses(tab))
-        return len(told) >= len(expected)
-
-    eventually(complete, what=f"{expected}")
-    assert told == list(expected)
-
-
 def streams_for(tab: Tab, code: str) -> list[dict[str, Any]]:
     streams: list[dict[str, Any]] = tab.join(code)["transcription"]["streams"]
     return streams
@@ -509,113 +498,103 @@ def test_several_streams_have_statuses_of_their_own(classroom: Classroom, teache
     )
 
 
-@pytest.fixture
-def impatient(make_app: AppFactory) -> Classroom:
-    """An active session whose streams stall soon, and whose participants are soon known to be gone."""
-    return active(make_app(CLASSWAVES_STALL_AFTER=0.3, CLASSWAVES_DISCONNECT_GRACE=0.02))
+SILENCE = 30.0
+"""Seconds after which a stream stalls, by a clock that goes forward where a test says."""
+
+STARTED, STALLED = ("mic", "started", None), ("mic", "stalled", "silent")
 
 
-def test_a_silent_stream_stalls_once_and_is_resumed_by_the_next_text(impatient: Classroom) -> None:
-    teacher, student = Captioner(impatient.teacher(), impatient.code), impatient.joined("Ada")
+def test_a_silent_stream_stalls_once_and_is_resumed_by_the_next_text(classroom: Classroom) -> None:
+    app, teacher, student = classroom.app, Captioner(classroom.teacher(), classroom.code), classroom.joined("Ada")
     student.take()
     teacher.start()
-    becomes(student, ("mic", "started", None), ("mic", "stalled", "silent"))
-    assert streams_for(student, impatient.code) == [{"streamId": "mic", "status": "stalled"}]
+    wait(app, 2 * SILENCE)
+    assert statuses(student) == [STARTED, STALLED]
+    assert streams_for(student, classroom.code) == [{"streamId": "mic", "status": "stalled"}]
     teacher.publish("s1", 0, "interim", streamId="mic")
     assert [name for name, _ in student.take()] == [STATUS, UPDATE]
-    assert streams_for(student, impatient.code) == [{"streamId": "mic", "status": "started"}]
-    becomes(student, ("mic", "stalled", "silent"))
+    assert streams_for(student, classroom.code) == [{"streamId": "mic", "status": "started"}]
+    wait(app, 2 * SILENCE)
+    assert statuses(student) == [STALLED]
     ack = teacher.close("s1", 1, "final", streamId="mic")
     told = student.take()
     assert [name for name, _ in told] == [STATUS, UPDATE]
     assert (told[0][1]["reason"], told[1][1]["seq"]) == ("resumed", ack["seq"])
-    becomes(student, ("mic", "stalled", "silent"))
+    wait(app, SILENCE)
+    assert statuses(student) == [STALLED]
     teacher.start()
-    becomes(student, ("mic", "started", None), ("mic", "stalled", "silent"))
+    wait(app, SILENCE)
+    assert statuses(student) == [STARTED, STALLED]
 
 
-def test_a_text_that_names_no_stream_resumes_all_of_its_sender(impatient: Classroom) -> None:
-    teacher, student = Captioner(impatient.teacher(), impatient.code), impatient.joined("Ada")
-    student.take()
+def test_a_text_that_names_no_stream_resumes_all_of_its_sender(
+    classroom: Classroom, teacher: Captioner, student: Tab
+) -> None:
     teacher.start("a")
     teacher.start("b")
-    told: list[tuple[str, str, str | None]] = []
-
-    def both_stalled() -> bool:
-        told.extend(statuses(student))
-        return len(told) == 4
-
-    eventually(both_stalled, what="both stalled")
-    assert sorted(told[2:]) == [("a", "stalled", "silent"), ("b", "stalled", "silent")]
+    wait(classroom.app, SILENCE)
+    assert statuses(student)[2:] == [("a", "stalled", "silent"), ("b", "stalled", "silent")]
     teacher.publish("s1", 0, "interim")
     assert statuses(student) == [("a", "started", "resumed"), ("b", "started", "resumed")]
 
 
-def test_a_stream_that_was_stopped_does_not_stall(impatient: Classroom) -> None:
-    teacher, student = Captioner(impatient.teacher(), impatient.code), impatient.joined("Ada")
-    student.take()
+def test_a_stream_that_was_stopped_does_not_stall(classroom: Classroom, teacher: Captioner, student: Tab) -> None:
     teacher.start("stopped")
     teacher.start("failed")
     teacher.stop("stopped")
     teacher.stop("failed", failed=True)
-    teacher.start("later")  # which is looked after later
+    teacher.start("later")
     expected = [("stopped", "started", None), ("failed", "started", None), ("stopped", "stopped", None)]
     more = [("failed", "failed", None), ("later", "started", None), ("later", "stalled", "silent")]
-    becomes(student, *expected, *more)
+    wait(classroom.app, 2 * SILENCE)
+    assert statuses(student) == [*expected, *more]
 
 
 @pytest.mark.parametrize("sign", ["start", "interim", "final"])
-def test_signs_of_life_keep_a_stream_from_stalling(make_app: AppFactory, sign: str) -> None:
-    classroom = active(make_app(CLASSWAVES_STALL_AFTER=0.6))
-    teacher, student = Captioner(classroom.teacher(), classroom.code), classroom.joined("Ada")
-    student.take()
+def test_signs_of_life_keep_a_stream_from_stalling(
+    classroom: Classroom, teacher: Captioner, student: Tab, sign: str
+) -> None:
     teacher.start("alive")
     teacher.start("silent")
-    told: list[tuple[str, str, str | None]] = []
-    numbers = iter(range(10**6))
-
-    def stalled() -> bool:
+    for number in range(4):
+        wait(classroom.app, SILENCE / 3)
         if sign == "start":
             assert teacher.start("alive") == {}
         else:
-            teacher.publish(f"s{next(numbers)}", 0, "text", isFinal=sign == "final", streamId="alive")
-        told.extend(statuses(student))
-        return len(told) >= 3
-
-    eventually(stalled, what="the silent one stalled")
+            teacher.publish(f"s{number}", 0, "text", isFinal=sign == "final", streamId="alive")
+    told = statuses(student)
     assert told == [("alive", "started", None), ("silent", "started", None), ("silent", "stalled", "silent")]
 
 
-def test_a_stream_whose_publisher_is_gone_has_failed(impatient: Classroom) -> None:
-    teacher, student = Captioner(impatient.teacher(), impatient.code), impatient.joined("Ada")
-    student.take()
+def test_a_stream_whose_publisher_is_gone_has_failed(classroom: Classroom, teacher: Captioner, student: Tab) -> None:
     teacher.start()
     teacher.tab.vanish()
-    becomes(student, ("mic", "started", None), ("mic", "failed", "disconnected"))
+    wait(classroom.app, SILENCE)
+    assert statuses(student) == [STARTED, ("mic", "failed", "disconnected")]
 
 
-def test_a_stream_whose_publisher_has_left_has_failed_and_another_tab_resumes_it(impatient: Classroom) -> None:
-    teacher, student = Captioner(impatient.teacher(), impatient.code), impatient.joined("Ada")
-    student.take()
+def test_a_stream_whose_publisher_has_left_has_failed_and_another_tab_resumes_it(
+    classroom: Classroom, teacher: Captioner, student: Tab
+) -> None:
     teacher.start()
-    assert teacher.tab.ask("leaveSession", impatient.code)["ok"]
-    becomes(student, ("mic", "started", None), ("mic", "failed", "disconnected"))
-    again = Captioner(impatient.teacher(), impatient.code)
+    assert teacher.tab.ask("leaveSession", classroom.code)["ok"]
+    wait(classroom.app, SILENCE)
+    assert statuses(student) == [STARTED, ("mic", "failed", "disconnected")]
+    again = Captioner(classroom.teacher(), classroom.code)
     again.publish("s1", 0, "back again")
     assert statuses(student) == [("mic", "started", "resumed")]
 
 
-def test_in_an_ended_session_no_stream_stalls(impatient: Classroom) -> None:
-    """The log ends with the session. Another session's stream, looked after later, tells when it would have."""
-    teacher = Captioner(impatient.teacher(), impatient.code)
-    other = active(impatient.app)
+def test_in_an_ended_session_no_stream_stalls(classroom: Classroom, teacher: Captioner) -> None:
+    """The log ends with the session. Another session's stream tells when it would have."""
+    other = active(classroom.app)
     later = Captioner(other.teacher(), other.code)
     teacher.start()
-    impatient.step("end")
+    classroom.step("end")
     teacher.tab.take()
-    later.tab.take()
     later.start()
-    becomes(later.tab, ("mic", "started", None), ("mic", "stalled", "silent"))
+    wait(classroom.app, SILENCE)
+    assert statuses(later.tab) == [STARTED, STALLED]
     assert statuses(teacher.tab) == []
 
 
@@ -667,10 +646,11 @@ def test_a_worker_that_opens_the_session_later_watches_too(
     make_worker: MakeWorker, direct: RedisStore, record: SessionRecord
 ) -> None:
     """The first one would look after the stream in an hour; it is gone by then."""
-    a, b = make_worker(STALL_AFTER=stores.LONG), make_worker(STALL_AFTER=0.2)
+    a, b = make_worker(STALL_AFTER=stores.LONG), make_worker(STALL_AFTER=SILENCE)
     grace = a.joined(record, "grace", "teacher")
     assert a.send(grace, "startTranscription", {"sessionCode": record.code, "streamId": "mic"})["ok"]
     b.joined(record, "bob")
+    wait(b.hub, SILENCE)
     assert [told["status"] for told in b.sockets.gets("bob", STATUS, 1)] == ["stalled"]
     assert kept_statuses(direct, record) == ["started", "stalled"]
 
@@ -678,20 +658,18 @@ def test_a_worker_that_opens_the_session_later_watches_too(
 def test_what_was_heard_on_another_worker_is_a_sign_of_life(
     make_worker: MakeWorker, direct: RedisStore, record: SessionRecord
 ) -> None:
-    a, b = make_worker(STALL_AFTER=stores.LONG), make_worker(STALL_AFTER=0.6)
+    a, b = make_worker(STALL_AFTER=stores.LONG), make_worker(STALL_AFTER=SILENCE)
     grace = a.joined(record, "grace", "teacher")
     b.joined(record, "bob")
     for stream_id in ("alive", "silent"):
         assert a.send(grace, "startTranscription", {"sessionCode": record.code, "streamId": stream_id})["ok"]
-    revisions = iter(range(10**6))
-
-    def silent_stalled() -> bool:
-        payload = segment(record.code, revision=next(revisions), streamId="alive")
+    b.sockets.gets("bob", STATUS, 2)
+    for revision in range(4):
+        wait(b.hub, SILENCE / 3)
+        payload = segment(record.code, revision=revision, streamId="alive")
         assert a.send(grace, "publishTranscription", payload)["ok"]
-        return len(b.sockets.of("bob", STATUS)) >= 3
-
-    eventually(silent_stalled, what="the silent one stalled")
-    told = [(told["streamId"], told["status"]) for told in b.sockets.of("bob", STATUS)]
+        b.sockets.gets("bob", UPDATE, revision + 1)
+    told = [(told["streamId"], told["status"]) for told in b.sockets.gets("bob", STATUS, 3)]
     assert told == [("alive", "started"), ("silent", "started"), ("silent", "stalled")]
 
 
