@@ -8,7 +8,7 @@ import pytest
 
 from classwaves import Account
 from classwaves.errors import StaleFence
-from classwaves.models import Draft, Entry, SessionRecord
+from classwaves.models import Draft, Entry, SessionRecord, new_id
 from classwaves.storage import DiskStorage
 from classwaves.store import MemoryStore
 from classwaves.store.base import Appended
@@ -22,9 +22,7 @@ class Forgetful(MemoryStore):
     """Takes a repeated key for a new one."""
 
     def append(self, session_id: str, drafts: Sequence[Draft], *, dedupe: str, **more: Any) -> Appended:
-        return super().append(
-            session_id, drafts, dedupe=f"{dedupe}{self.now()}{len(self._sessions)}{id(drafts)}", **more
-        )
+        return super().append(session_id, drafts, dedupe=f"{dedupe}{new_id()}", **more)
 
 
 class Careless(MemoryStore):
