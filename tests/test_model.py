@@ -1149,7 +1149,7 @@ def same(found: object, wanted: object) -> bool:
 
 
 def until(condition: Any) -> None:
-    eventually(condition, timeout=3, pause=0.002)
+    eventually(condition, pause=0.002)
 
 
 def run(workers: list[Worker], examples: int) -> None:
