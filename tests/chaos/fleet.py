@@ -135,8 +135,14 @@ class Fleet:
         return True
 
     def holdings(self) -> dict[int, Holding]:
-        """What each worker holds, by pid."""
-        told = self._ask()
+        """What each worker holds, by pid. One that is kept waiting leaves all requests of a moment to the other."""
+        told: dict[int, dict[str, Any]] = {}
+
+        def all_have_answered() -> bool:
+            told.update(self._ask())
+            return told.keys() >= self.workers().keys()
+
+        eventually(all_have_answered, 20, "an answer of each worker")
         return {pid: self._holding(pid, told[pid]) for pid in self.workers()}
 
     def _holding(self, pid: int, told: dict[str, Any]) -> Holding:
