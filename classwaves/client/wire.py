@@ -39,6 +39,10 @@ class _OrderlyEngine(engineio.Client):  # type: ignore[misc] # python-engineio h
     def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return super()._trigger_event(event, *args, **{**options, "run_async": False})
 
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """End it. Where the WebSocket ended while it was upgraded to, nobody reads yet who could be waited for."""
+        super().disconnect(abort or self.read_loop_task is None, reason)
+
 
 class SyncWire(socketio.Client):  # type: ignore[misc] # python-socketio has no types
     """A client whose handlers are called in the order in which events came.
@@ -68,6 +72,9 @@ class _OrderlyAsyncEngine(engineio.AsyncClient):  # type: ignore[misc] # python-
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return await super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+    async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        await super().disconnect(abort or self.read_loop_task is None, reason)
 
     async def _send_request(self, *args: Any, **options: Any) -> Any:
         """Ask once, and have the whole answer, or words why not.
