@@ -273,9 +273,10 @@ def test_reading_neither_waits_nor_begins_anything(
 
 
 def test_a_restart_while_a_worker_lives_is_not_noticed_by_others(
-    workers: list[Worker],
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole way: it vouches because its feed was away."""
+    monkeypatch.setattr(hub, "WITNESS", LONG)
     with RedisServer(aof=True) as server:
         workers += [Worker(redis_store(server.url)) for _ in range(2)]
         old, new = workers
