@@ -253,10 +253,12 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     content = random.Random(9).randbytes(1_500_000)
     name = "A report with quite a long name & a list, as people write them äñd 日本.bin"
     file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    network.delay = 0.7  # the file takes five seconds, and is not there yet when a stalled browser is cut off
     student.at("#file-input").set_input_files(file)  # type: ignore[arg-type]
     bar = student.at(".upload progress")
     eventually(lambda: bar.evaluate("one => one.value") > 0, what="a part of the file at the server")
     lose(student, network)
+    network.delay = 0
     expect(student.at(".upload .hint")).to_contain_text("Waiting for the connection")
     is_accessible(student, "files")
     expect(teacher.at(".file")).to_have_count(0)
@@ -282,14 +284,15 @@ def test_a_file_goes_on_after_the_connection_was_cut(
     student.at("#file-input").set_input_files(picture)  # type: ignore[arg-type]
     expect(student.at(".upload")).to_contain_text("Not shared. Files of this kind are not shared here")
     is_accessible(teacher, "files")
-    large = {**file, "buffer": content * 2}
-    teacher.at("#file-input").set_input_files(large)  # type: ignore[arg-type]
+    large = tmp_path / "large.bin"
+    large.write_bytes(content * 8)  # a quarter of a minute
+    teacher.at("#file-input").set_input_files(large)
     bar = teacher.at(".upload progress")
     eventually(lambda: bar.evaluate("one => one.value") > 0, what="a part of the large file at the server")
     heard = frames_of(teacher)
     teacher.page.reload()
     teacher.at("#tab-files").click()
-    teacher.at("#file-input").set_input_files(large)  # type: ignore[arg-type]
+    teacher.at("#file-input").set_input_files(large)
     eventually(lambda: bar.evaluate("one => one.value") > 0, what="the part that the server has")
     assert re.search(r'"nextIndex":[1-9]\d*,"complete":false', "".join(heard)), "it goes on where it was"
     teacher.at(".upload").get_by_role("button", name="Cancel").click()
