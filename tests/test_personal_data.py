@@ -4,6 +4,7 @@ import itertools
 import json
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ class School:
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """All bytes that there are, with where they were found."""
         for path in self.servers.folder.rglob("*"):
-            if path.is_file():
+            with suppress(FileNotFoundError, IsADirectoryError):  # the servers remove some meanwhile
                 yield str(path), str(path).encode() + path.read_bytes()
         yield from self.redis_values()
         yield from self.rows()
