@@ -19,7 +19,7 @@ from tests.support.declared import check_event
 from tests.support.engine_io import Opener
 from tests.support.fleet import Crowded, open_fleet
 from tests.support.gunicorn_server import Gunicorn
-from tests.support.pair import Pair
+from tests.support.pair import STEADY, Pair
 from tests.support.pair import redis as redis
 from tests.support.processes import minimal_environ
 from tests.support.protocol import PATH, Tcp, http
@@ -33,19 +33,23 @@ SCRIPT = Path(__file__).with_name("node") / "restarts.mjs"
 
 @pytest.fixture(scope="module")
 def fleet(redis: RedisServer) -> Iterator[Pair]:
-    """With a lease that a worker renews in time on a busy machine, too; and a grace that is told from it."""
-    settings = {"CLASSWAVES_DRAIN_SECONDS": "1", "CLASSWAVES_LEASE": "30", "CLASSWAVES_DRAIN_GRACE": "300"}
-    with open_fleet(redis.url, **settings) as pair:
+    """With a grace that is told from a lease."""
+    settings = {"CLASSWAVES_DRAIN_SECONDS": "1", "CLASSWAVES_DRAIN_GRACE": "300"}
+    with open_fleet(redis.url, **STEADY, **settings) as pair:
         yield pair
 
 
 @pytest.fixture
 def pair(fleet: Pair) -> Iterator[Pair]:
-    for school in (fleet.a, fleet.b):
-        if not school.server.running:
-            school.server.start()
+    eventually(lambda: whole(fleet.a.server), 60, "workers for those that the test before has ended")
     yield fleet
     fleet.dismiss()
+
+
+def whole(server: Gunicorn) -> bool:
+    """Whether two workers serve and no other one is still there, which would refuse who connects."""
+    log = server.log()
+    return len(server.worker_pids) == log.count("this worker serves") - log.count("this worker ends") == 2
 
 
 def statuses(watcher: RawClient, code: str) -> list[str]:
@@ -135,9 +139,9 @@ def test_what_a_client_is_told(pair: Pair) -> None:
                 student.read()
 
 
-def test_the_end_of_a_server(redis: RedisServer) -> None:
+def test_the_end_of_a_server(redis_server: RedisServer) -> None:
     """Who comes while it ends is told so, on new connections and on old ones; all is over in ten seconds."""
-    with open_fleet(redis.url, CLASSWAVES_DRAIN_GRACE="2") as pair:
+    with open_fleet(redis_server.url, **STEADY, CLASSWAVES_DRAIN_GRACE="300") as pair:
         code = pair.b.session()
         watcher = pair.watch(code, pair.b)
         students = [pair.a.connect(pair.a.api.guest(code, f"Guest {number}")) for number in range(200)]
@@ -149,6 +153,9 @@ def test_the_end_of_a_server(redis: RedisServer) -> None:
             student.wait_for("reconnectAdvised")
         # their seats are kept for the grace, and then settled by the other server
         assert statuses(watcher, code) == ["active"] * 11
+        assert len(ended := kept(pair)) == 2
+        with pair.redis() as client:
+            client.zadd("cw:workers", dict.fromkeys(ended, 0))
         eventually(lambda: statuses(watcher, code) == ["active"] * 11 + ["disconnected"] * 11, 10, "all away")
 
 
@@ -158,7 +165,7 @@ def end(server: Gunicorn) -> None:
     with Tcp(server.port) as kept:
         began = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
-        answer = eventually(lambda: ready(kept), 2, "503")
+        answer = eventually(lambda: ready(kept), what="503")
         assert (json.loads(answer.body)["status"], answer.headers["connection"]) == ("draining", "close")
     assert http(server.port, "GET", "/readyz").status == 503
     refused = http(server.port, "GET", f"{PATH}polling")
@@ -198,8 +205,6 @@ def test_a_client_that_goes_over_to_websocket_may_do_so_first(pair: Pair) -> Non
     """It polls no more once its probe was answered, and hears of no end but that of the WebSocket: see closing."""
     with Opener(pair.a.server.port) as opener:
         code = pair.b.session()
-        # workers that another test has ended may have none that follow them yet
-        eventually(pair.a.server.is_ready, 30, "workers")
         others = [pair.a.joined(code, f"Guest {number}") for number in range(6)]
         session = opener.polling()
         live = opener.probe(session)
@@ -241,9 +246,12 @@ def test_a_worker_is_replaced_after_so_many_requests(redis: RedisServer) -> None
         code = school.session()
         before = set(school.server.worker_pids)
         student = school.joined(code)
-        for _ in range(60):
-            school.api.guest(code, "Ann")
-        eventually(lambda: not before & set(school.server.worker_pids), 30, "other workers")
+
+        def replaced() -> bool:
+            school.api.guest(code, "Ann")  # it is not said which worker takes it
+            return not before & set(school.server.worker_pids)
+
+        eventually(replaced, 30, "other workers")
         student.wait_for("reconnectAdvised")
         # one by one: who ends does so after the one that replaces the last who did serves
         told = re.findall("max_requests: this worker (ends)|this worker (serves)", school.server.log())
