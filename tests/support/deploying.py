@@ -107,7 +107,7 @@ class Service(Gunicorn):
 
     def has_others_than(self, old: list[int]) -> None:
         """Wait until there are three workers, and none of those."""
-        eventually(lambda: len(self.worker_pids) == 3 and not {*old} & {*self.worker_pids}, 60, "other workers")
+        eventually(lambda: len(self.worker_pids) == 3 and not {*old} & {*self.worker_pids}, 90, "other workers")
 
     def close(self) -> None:
         super().close()
