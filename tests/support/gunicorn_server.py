@@ -68,7 +68,8 @@ class Gunicorn(HttpServerProcess):
         """Return the minimal environment, the address, demo mode or keys, and last what the test gave."""
         mode = {"CLASSWAVES_DEMO": "1"} if self.demo else TEST_KEYS
         address = {"PORT": str(self.port), "CLASSWAVES_HOST": "127.0.0.1"}
-        own = {**address, "PYTHONUNBUFFERED": "1"}
+        # or /healthz says for ten seconds that the machine held it up
+        own = {**address, "PYTHONUNBUFFERED": "1", "CLASSWAVES_BLOCKED_AFTER": "3600"}
         merged: dict[str, str | None] = {**processes.minimal_environ(), **own, **mode, **self.env}
         return {name: value for name, value in merged.items() if value is not None}
 
