@@ -12,7 +12,7 @@ from classwaves.files import CHUNK
 from tests.support.engine_io import UNKNOWN_SID, Live, Opener, Polling
 from tests.support.fleet import Machine, Wanderer, open_fleet
 from tests.support.fleet import running as running
-from tests.support.pair import Pair
+from tests.support.pair import STEADY, Pair
 from tests.support.pair import pair as pair
 from tests.support.pair import redis as redis
 from tests.support.protocol import PATH, Refused, Tcp, http
@@ -200,46 +200,42 @@ def test_a_body_that_comes_slowly(pair: Pair, way: list[str]) -> None:
         assert tcp.answer().status in (200, 400)
 
 
-@pytest.fixture
-def mortal(redis: RedisServer) -> Iterator[Pair]:
-    """A fleet of which something dies."""
-    with open_fleet(redis.url) as pair:
-        yield pair
-
-
-def test_a_dead_owner_is_answered_for(mortal: Pair, opener: Opener) -> None:
+def test_a_dead_owner_is_answered_for(redis: RedisServer, opener: Opener) -> None:
     """Whoever waits through another machine, by either transport, hears of it; and so does who asks next."""
-    machine = mortal.b.server
-    assert isinstance(machine, Machine)
-    waiting, upgraded = elsewhere([mortal.b.url, mortal.a.url]), elsewhere([mortal.b.url, mortal.a.url])
-    token = mortal.a.api.guest(mortal.a.session(), "Ann")
-    for session in (waiting, upgraded):
-        connect(session, token)
-    live = opener.upgrade(upgraded)
-    with Tcp(waiting.port) as tcp:
-        tcp.ask("GET", waiting.target)
-        machine.kill9()
-        eventually(lambda: tcp.answer().status == 400, 30, "an answer to who waits")
-    assert waiting.post("3").error == (400, UNKNOWN_SID)
-    with pytest.raises(Closed):
-        live.packet()
-    with pytest.raises(Refused) as refused:
-        Live(upgraded.port, f"&sid={upgraded.sid}", opened=upgraded.opened)
-    assert refused.value.answer.status == 400
+    with open_fleet(redis.url) as mortal:
+        machine = mortal.b.server
+        assert isinstance(machine, Machine)
+        waiting, upgraded = elsewhere([mortal.b.url, mortal.a.url]), elsewhere([mortal.b.url, mortal.a.url])
+        token = mortal.a.api.guest(mortal.a.session(), "Ann")
+        for session in (waiting, upgraded):
+            connect(session, token)
+        live = opener.upgrade(upgraded)
+        with Tcp(waiting.port) as tcp:
+            tcp.ask("GET", waiting.target)
+            machine.kill9()
+            eventually(lambda: tcp.answer().status == 400, 30, "an answer to who waits")
+        assert waiting.post("3").error == (400, UNKNOWN_SID)
+        with pytest.raises(Closed):
+            live.packet()
+        with pytest.raises(Refused) as refused:
+            Live(upgraded.port, f"&sid={upgraded.sid}", opened=upgraded.opened)
+        assert refused.value.answer.status == 400
 
 
-def test_a_dead_worker_of_the_same_machine(mortal: Pair) -> None:
+def test_a_dead_worker_of_the_same_machine(redis: RedisServer) -> None:
     """The master starts another one; what the other one has stays."""
-    machine = mortal.a.server
-    assert isinstance(machine, Machine)
-    sessions = {session.sid[:8]: session for session in opened(machine)}
-    assert set(sessions) == machine.doors
-    os.kill(machine.worker_pids[0], signal.SIGKILL)
-    eventually(lambda: len(machine.doors - set(sessions)) == 1 and len(machine.doors) == 2, 30, "another worker")
-    for name, session in sessions.items():
-        for _ in range(5):
-            answer = session.post("3")
-            if name in machine.doors:
-                assert answer.text == "ok"
-            else:
-                assert answer.error == (400, UNKNOWN_SID)
+    # nobody is asked meanwhile why they do not connect
+    with open_fleet(redis.url, **STEADY, CLASSWAVES_PING_INTERVAL="100") as mortal:
+        machine = mortal.a.server
+        assert isinstance(machine, Machine)
+        sessions = {session.sid[:8]: session for session in opened(machine)}
+        assert set(sessions) == machine.doors
+        os.kill(machine.worker_pids[0], signal.SIGKILL)
+        eventually(lambda: len(machine.doors - set(sessions)) == 1 and len(machine.doors) == 2, 60, "another worker")
+        for name, session in sessions.items():
+            for _ in range(5):
+                answer = session.post("3")
+                if name in machine.doors:
+                    assert answer.text == "ok"
+                else:
+                    assert answer.error == (400, UNKNOWN_SID)
