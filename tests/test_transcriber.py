@@ -212,7 +212,7 @@ def test_what_is_not_acknowledged_is_sent_again_and_kept_once(
         eventually(lambda: "trying again" in capsys.readouterr().err, what="an attempt to come back")
         network.accept()
         captions.finish()
-        sender.join(15)
+        sender.join(60)
         assert not sender.is_alive()
     kept = transcript(school, code)
     assert [segment["text"] for segment in kept] == ["one two", *(f"text {number}" for number in range(2, 6))]
