@@ -46,6 +46,11 @@ class Brake:
             over, self._over = self._over, {}
             return over
 
+    def holds(self) -> bool:
+        """Whether some are left out in the second that goes on, of which :meth:`left_out` does not tell yet."""
+        with self._lock:
+            return any(seen > self._most for seen in self._seen.values())
+
     def _turn(self) -> None:
         now = self._clock()
         if now - self._began < 1:

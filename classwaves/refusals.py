@@ -36,7 +36,11 @@ class Refusals:
             event = at_work.event
         if self._brake.admits(code):
             logger.info("%s was refused: %s", event or "a socket", code, extra={"code": code})
-        elif not self._telling:
+        else:
+            self._tell_later()
+
+    def _tell_later(self) -> None:
+        if not self._telling:
             self._telling = True
             self._later(1, self._tell)
 
@@ -45,6 +49,8 @@ class Refusals:
         self._telling = False
         for code, number in self._brake.left_out().items():
             logger.info("%d more were refused: %s", number, code, extra={"code": code, "left_out": number})
+        if self._brake.holds():  # the brake's second has begun after the first of what was told
+            self._tell_later()
 
 
 def note_end(at_work: Trail, seconds: float, most: float) -> None:
