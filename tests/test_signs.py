@@ -1,6 +1,5 @@
 """Signs of life that are in no log: typing ends by itself, and read receipts go forward only."""
 
-import time
 from typing import Any
 
 import pytest
@@ -9,11 +8,11 @@ from classwaves.models import SessionRecord
 from classwaves.store import MemoryStore
 from classwaves.store.base import cursor_news
 from classwaves.store.redis import RedisStore
-from tests.support.apps import AppFactory
+from tests.support.apps import AppFactory, state_of
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
 from tests.support.proxy import FaultyProxy
-from tests.support.stores import LIMITS, StoreFactory, new_session, redis_store
+from tests.support.stores import LIMITS, LONG, StoreFactory, new_session, redis_store
 from tests.support.stores import direct as direct
 from tests.support.stores import make_store as make_store
 from tests.support.stores import proxy as proxy
@@ -102,32 +101,34 @@ def test_typing_ends_by_itself_on_every_worker(make_store: StoreFactory, workers
     eventually(lambda: typing_of(workers[-1], "bob") == [True, False, True, False], what="the end of typing again")
 
 
+def later(worker: Worker, seconds: float) -> None:
+    """Put the clock of a worker forward, and wait until all that is due then has been done."""
+    worker.hub.clock.ahead += seconds
+    assert worker.hub.scheduler.settle(10)
+
+
 def test_typing_goes_on_while_it_is_renewed(workers: list[Worker]) -> None:
-    workers.append(worker := Worker(MemoryStore(LIMITS), TYPING_TIMEOUT=0.2))
+    workers.append(worker := Worker(MemoryStore(LIMITS), TYPING_TIMEOUT=LONG))
     session = new_session(worker.store)
     ann = worker.joined(session, "ann")
-    begun = last = time.monotonic()
-    in_time = True
-    while time.monotonic() - begun < 0.5:
-        before, last = last, time.monotonic()
+    for _ in range(4):
         types(worker, session, ann)
-        in_time = in_time and time.monotonic() - before < 0.2  # else this machine is too slow for this
-        time.sleep(0.04)
-    assert not in_time or False not in typing_of(worker, "ann")
-    eventually(lambda: typing_of(worker, "ann")[-1:] == [False], what="the end of typing")
-    assert time.monotonic() - last >= 0.2
-    assert not in_time or typing_of(worker, "ann").count(False) == 1
+        later(worker, LONG * 0.7)
+    assert False not in typing_of(worker, "ann")
+    later(worker, LONG * 0.3)
+    assert typing_of(worker, "ann") == [True] * 4 + [False]
 
 
 def test_who_says_that_it_is_over_is_not_ended_again(workers: list[Worker], make_store: StoreFactory) -> None:
-    workers.append(worker := Worker(make_store(), TYPING_TIMEOUT=0.1))
+    workers.append(worker := Worker(make_store(), TYPING_TIMEOUT=LONG))
     session = new_session(worker.store)
     ann, bob = worker.joined(session, "ann"), worker.joined(session, "bob")
     types(worker, session, ann)
     types(worker, session, ann, False)
     types(worker, session, bob)
-    eventually(lambda: typing_of(worker, "ann", "bob") == [True, False], what="the end of Bob's typing, which is later")
-    assert typing_of(worker, "bob") == [True, False]
+    eventually(lambda: typing_of(worker, "ann", "bob") == [True], what="Bob's typing")
+    later(worker, LONG)
+    assert typing_of(worker, "ann", "bob") == typing_of(worker, "bob") == [True, False]
 
 
 def test_typing_to_all_and_to_a_group_are_two(workers: list[Worker], make_store: StoreFactory) -> None:
@@ -149,7 +150,7 @@ def test_typing_to_all_and_to_a_group_are_two(workers: list[Worker], make_store:
 
 def test_the_end_of_typing_is_told_to_whom_the_group_has_now(workers: list[Worker]) -> None:
     """To those who were last told that somebody types, not to who has left the group before that."""
-    workers.append(worker := Worker(MemoryStore(LIMITS), TYPING_TIMEOUT=0.6))
+    workers.append(worker := Worker(MemoryStore(LIMITS), TYPING_TIMEOUT=LONG))
     session = new_session(worker.store)
     teacher = worker.joined(session, "teacher", "teacher")
     ann, bob, cid = (worker.joined(session, user) for user in ("ann", "bob", "cid"))
@@ -161,25 +162,21 @@ def test_the_end_of_typing_is_told_to_whom_the_group_has_now(workers: list[Worke
     assert worker.send(bob, "leaveGroup", {**about, "groupId": group_id})["ok"]
     assert worker.send(cid, "joinGroup", {**about, "groupId": group_id})["ok"]
     types(worker, session, ann, groupId=group_id)
-    eventually(lambda: typing_of(worker, "teacher")[-1:] == [False], what="the end of typing")
+    later(worker, LONG)
+    assert typing_of(worker, "teacher") == [True, True, False]
     assert typing_of(worker, "cid") == [True, False]
     assert typing_of(worker, "bob") == [True]
 
 
 def test_of_quick_changes_only_the_newest_is_told(make_app: AppFactory) -> None:
-    room = open_classroom(make_app(CLASSWAVES_EPHEMERAL_WINDOW=0.2))
+    room = open_classroom(make_app(CLASSWAVES_EPHEMERAL_WINDOW=60))
+    hub = state_of(room.app).hub
     ada, bob = room.joined("Ada"), room.joined("Bob")
-    ada.take()
     for is_typing in (True, False, True, False):
         do(ada, room, "typing", isTyping=is_typing)
-    heard: list[bool] = []
-
-    def ended() -> bool:
-        heard.extend(data["isTyping"] for name, data in bob.take() if name == "typingUpdated")
-        return len(heard) >= 2
-
-    eventually(ended, what="the end of the window")
-    assert heard == [True, False]
+    hub.clock.ahead += 60
+    assert hub.scheduler.settle(10)
+    assert [data["isTyping"] for name, data in bob.take() if name == "typingUpdated"] == [True, False]
 
 
 # read receipts
