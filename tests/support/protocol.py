@@ -13,6 +13,9 @@ from typing import Any, Self
 from tests.support.wires import Closed
 
 TIMEOUT = 5.0
+"""Seconds that connecting and sending may take."""
+PATIENCE = 20.0
+"""Seconds until an answer has to be there, on a machine that has other work."""
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 """Opcodes (section 5.2)."""
@@ -150,12 +153,15 @@ class Tcp:
         return data
 
     def _more(self) -> None:
+        self.socket.settimeout(PATIENCE)
         try:
             data = self.socket.recv(65536)
         except TimeoutError:
-            raise AssertionError(f"silence for {TIMEOUT:g} s, after {self._unread[-100:]!r}") from None
+            raise AssertionError(f"silence for {PATIENCE:g} s, after {self._unread[-100:]!r}") from None
         except ConnectionError as error:
             raise Closed from error
+        finally:
+            self.socket.settimeout(TIMEOUT)
         if not data:
             raise Closed
         self._unread += data
