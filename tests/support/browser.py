@@ -16,6 +16,8 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 
+expect.set_options(timeout=15_000)  # five seconds, as it is by default, are little on a machine that has other work
+
 # What Chromium itself writes on the console when a server refuses or is away.
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 AWAY = re.compile(r"WebSocket connection to .* failed|Failed to load resource: net::ERR_")
