@@ -9,6 +9,7 @@ import pytest
 from classwaves.errors import StoreUnavailable
 from classwaves.store.base import Store
 from classwaves.store.redis import RedisStore
+from classwaves.store.redis_feed import RedisFeed
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_server import RedisServer
 from tests.support.stores import Listener, StoreFactory, at_once, new_session, redis_store, say
@@ -120,7 +121,7 @@ def test_a_mailbox_is_open_again_after_a_cut(proxy: FaultyProxy, shaky: RedisSto
 
 
 def test_redis_is_away_while_a_mailbox_opens(redis_server: RedisServer) -> None:
-    store, box = redis_store(redis_server.url, timeout=0.3), Mailbox()
+    store, box = redis_store(redis_server.url, timeout=1), Mailbox()
     redis_server.kill()
     with pytest.raises(StoreUnavailable):
         store.open_mailbox("w1", box)
@@ -141,14 +142,19 @@ def test_redis_is_away_while_a_mailbox_opens(redis_server: RedisServer) -> None:
 
 
 def test_a_feed_of_no_channels_keeps_its_connection(
-    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    redis_server: RedisServer, direct: RedisStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is asked from time to time whether it still works, and answers otherwise than one with channels."""
-    store, box = redis_store(redis_server.url, timeout=0.1), Mailbox()
-    store.open_mailbox("w1", box)
-    store.close_mailbox("w1")
+    box = Mailbox()
+    direct.open_mailbox("w1", box)
+    direct.close_mailbox("w1")
+    feed = direct._servers.feed
+    assert isinstance(feed, RedisFeed)
+    with feed._lock:  # as its watch does after a while of silence
+        feed._send("PING")
     with redis_server.client() as client:
         eventually(lambda: any(one["cmd"] == "ping" for one in client.client_list()), what="a ping")
-    store.open_mailbox("w1", box)
+    direct.open_mailbox("w1", box)
+    assert direct.send_mail("w1", b"hello")
+    box.gets(b"hello")
     assert "lost Redis" not in caplog.text
-    store.close()
