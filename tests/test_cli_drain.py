@@ -1,6 +1,7 @@
 """``flask classwaves drain``: a worker lets its clients go, and lives on."""
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from flask import Flask
 from classwaves.cli import cli
 from tests.support.apps import AppFactory
 from tests.support.clients import Closed, RawClient
-from tests.support.pair import Pair, open_pair
+from tests.support.pair import QUICK, Pair, open_pair
 from tests.support.pair import pair as pair
 from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
@@ -23,7 +24,8 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
-    with open_pair(redis.url) as servers:
+    # a lease that ends while a process stands still would have its students shown as away
+    with open_pair(redis.url, {**QUICK, "CLASSWAVES_LEASE": "30"}) as servers:
         yield servers
 
 
@@ -103,6 +105,17 @@ def test_a_drain_can_be_stopped(app: Flask, pair: Pair) -> None:
     assert not workers(app)[pid]["draining"]
     student.say(code, "I am still here")
     pair.a.joined(code, "Another")
+
+
+def test_a_worker_that_stands_still_for_a_moment_is_waited_for(app: Flask, pair: Pair) -> None:
+    (pid,) = pair.a.server.worker_pids
+    name = workers(app)[pid]["worker"]
+    pair.a.server.pause()
+    going_on = threading.Timer(1.5, pair.a.server.resume)
+    going_on.start()
+    ran = run(app, "undrain", "--worker", name)
+    going_on.join()
+    assert (ran.exit_code, ran.output.count("takes clients")) == (0, 1), ran.output
 
 
 def test_nobody_is_drained_by_mistake(app: Flask, pair: Pair) -> None:

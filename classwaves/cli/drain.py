@@ -6,20 +6,20 @@ import json
 import queue
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from ..models import new_id
-from ..orders import MAILBOX
+from ..orders import MAILBOX, is_meant
 from ..store import Store, open_store
 from .group import cli, note, shared_state
 from .tables import Amount, bar
 
-#: How long a worker may take to answer at all, in seconds.
-ANSWER = 1.0
+#: How long a worker may take to answer at all, in seconds: the machine of one that is to go may have much to do.
+ANSWER = 5.0
 #: How long after the last socket was due those may take that still have an event handled, in seconds.
 LATE = 10.0
 #: Over how long it may be, in seconds.
@@ -59,6 +59,20 @@ class Correspondence:
                 if len(found) >= expected:
                     break
         return list(found.values())
+
+    def found(self, chosen: Mapping[str, Any]) -> set[str]:
+        """The workers that are meant and answer."""
+        alive = sum(lease.seconds > 0 for lease in self._store.leases())
+        return {one["worker"] for one in self.roll(ANSWER, alive) if is_meant(chosen, one["worker"], one["host"])}
+
+    def first_answers(self, workers: set[str]) -> dict[str, Report]:
+        """What these workers say first, and others by the way; without those that do not answer in time."""
+        reports: dict[str, Report] = {}
+        for report in self.answers(ANSWER):
+            reports[report["worker"]] = report
+            if workers <= reports.keys():
+                break
+        return reports
 
 
 @contextmanager
@@ -116,11 +130,10 @@ def drain(seconds: float | None, **selection: Any) -> None:
 
 def _drained(letters: Correspondence, seconds: float, chosen: dict[str, Any]) -> dict[str, Report]:
     """The last report of each worker that was meant."""
-    left: dict[str, Report] = {}
-    if not letters.order("drain", seconds=seconds, **chosen):
-        return left
-    for report in letters.answers(ANSWER):
-        left[report["worker"]] = report
+    workers = letters.found(chosen)
+    if not workers or not letters.order("drain", seconds=seconds, **chosen):
+        return {}
+    left = letters.first_answers(workers)
     total = now = _sockets(left)
     with bar(total, "Closing sockets") as progress:
         for report in letters.answers(seconds + LATE) if now else ():
@@ -142,8 +155,9 @@ def undrain(**selection: Any) -> None:
     """Let workers that were drained have clients again."""
     chosen, state = meant(**selection), shared_state()
     with correspondence(open_store(state.settings)) as letters:
-        heard = letters.order("undrain", **chosen)
-        reports = list(letters.answers(ANSWER)) if heard else []
+        workers = letters.found(chosen)
+        heard = workers and letters.order("undrain", **chosen)
+        reports = letters.first_answers(workers).values() if heard else ()
     for report in reports:
         click.echo(f"{report['worker']} on {report['host']}, pid {report['pid']}: takes clients")
     if reports:
