@@ -15,7 +15,7 @@ from flask import Flask
 from classwaves.cli import cli
 from tests.support.apps import AppFactory
 from tests.support.clients import Closed, RawClient
-from tests.support.pair import QUICK, Pair, open_pair
+from tests.support.pair import STEADY, Pair, open_pair
 from tests.support.pair import pair as pair
 from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 @pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
     # a lease that ends while a process stands still would have its students shown as away
-    with open_pair(redis.url, {**QUICK, "CLASSWAVES_LEASE": "30"}) as servers:
+    with open_pair(redis.url, STEADY) as servers:
         yield servers
 
 
