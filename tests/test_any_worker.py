@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -239,3 +241,22 @@ def test_a_dead_worker_of_the_same_machine(redis: RedisServer) -> None:
                     assert answer.text == "ok"
                 else:
                     assert answer.error == (400, UNKNOWN_SID)
+
+
+def test_a_worker_that_stands_still_loses_none_of_its_connections(redis: RedisServer) -> None:
+    """More requests wait at its door than the kernel holds there, for some seconds."""
+    with open_fleet(redis.url, **STEADY, CLASSWAVES_PING_INTERVAL="100") as fleet:
+        machine = fleet.a.server
+        assert isinstance(machine, Machine)
+        sessions = [session for session in opened(machine) for _ in range(20)]
+        still = machine.worker_pids[0]
+        os.kill(still, signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(len(sessions)) as threads:
+                answers = [threads.submit(session.post, "3") for session in sessions]
+                eventually(lambda: sum(answer.done() for answer in answers) >= 20, what="the other one's")
+                threading.Event().wait(2)  # which is how long it stands still
+                os.kill(still, signal.SIGCONT)
+                assert {answer.result().text for answer in answers} == {"ok"}
+        finally:
+            os.kill(still, signal.SIGCONT)

@@ -29,7 +29,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{8}")
 #: What one message over a door may hold; the kernel's own limit is about 208 KiB.
 LARGEST = 262_144
 #: How long a worker is waited for whose door is crowded, and how long between two tries, in seconds.
-PATIENCE, PAUSE = 1.0, 0.02
+PATIENCE, PAUSE = 5.0, 0.02
 READABLE = 1
 
 
