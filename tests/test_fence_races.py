@@ -12,7 +12,7 @@ from classwaves.connections import Connection
 from classwaves.models import DEFAULT_SESSION_SETTINGS, Entry, SessionRecord
 from classwaves.store.redis import RedisStore
 from tests.support.hubs import Worker
-from tests.support.stores import LIMITS, at_once, new_session
+from tests.support.stores import LIMITS, PATIENT, at_once, new_session
 from tests.support.waiting import eventually
 
 ROUNDS = 4
@@ -51,7 +51,7 @@ class Classroom(NamedTuple):
 @pytest.fixture
 def pair(redis_url: str) -> Iterator[tuple[Worker, Worker]]:
     """Two workers on one Redis, each with a store of its own."""
-    stores = [RedisStore(redis_url, prefix="test", limits=LIMITS, timeout=5.0, connections=32) for _ in range(2)]
+    stores = [RedisStore(redis_url, prefix="test", limits=LIMITS, timeout=PATIENT, connections=32) for _ in range(2)]
     a, b = (Worker(store) for store in stores)
     yield a, b
     a.close()

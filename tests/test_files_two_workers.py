@@ -9,7 +9,7 @@ import pytest
 from classwaves.files import CHUNK
 from classwaves.models import SessionRecord
 from tests.support.hubs import Worker
-from tests.support.stores import at_once, new_session, redis_store
+from tests.support.stores import PATIENT, at_once, new_session, redis_store
 from tests.support.uploads import Sent, patterned
 from tests.support.waiting import eventually
 
@@ -22,7 +22,7 @@ class Both:
     def __init__(self, redis_url: str, folder: Path) -> None:
         config = {"FILES": str(folder), "SESSION_FILE_BYTES": 5 * len(LONG), "SESSION_UPLOADS": 50}
         self.folder = folder
-        self.workers = [Worker(redis_store(redis_url), **config) for _ in range(2)]
+        self.workers = [Worker(redis_store(redis_url, timeout=PATIENT), **config) for _ in range(2)]
         self.session: SessionRecord = new_session(self.workers[0].store, owner="grace")
 
     def sent(self, user: str, at: int, client_id: str = "f1", data: bytes = LONG) -> Sent:

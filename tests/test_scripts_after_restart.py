@@ -14,7 +14,7 @@ from classwaves.store.redis_lane import RedisLane
 from tests.support.processes import minimal_environ
 from tests.support.redis_server import RedisServer
 from tests.support.school import School, open_school
-from tests.support.stores import at_once, join, message, new_session, redis_store, seat, texts
+from tests.support.stores import PATIENT, at_once, join, message, new_session, redis_store, seat, texts
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def kept() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def store(kept: RedisServer) -> Iterator[RedisStore]:
-    opened = redis_store(kept.url)
+    opened = redis_store(kept.url, timeout=PATIENT)
     yield opened
     opened.close()
 

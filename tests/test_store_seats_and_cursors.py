@@ -18,6 +18,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.stores import (
     LIMITS,
     LONG,
+    PATIENT,
     EveryStore,
     Listener,
     StoreFactory,
@@ -84,7 +85,7 @@ STEPS = st.one_of(
 @pytest.fixture(scope="module")
 def redis_side(redis_process: RedisServer) -> Iterator[tuple[RedisStore, Listener]]:
     redis_process.make_clean()
-    store, listener = redis_store(redis_process.url), Listener()
+    store, listener = redis_store(redis_process.url, timeout=PATIENT), Listener()
     store.start(listener)
     yield store, listener
     store.close()

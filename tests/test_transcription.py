@@ -615,7 +615,7 @@ def make_worker(workers: list[Worker], redis_url: str) -> MakeWorker:
     """Return a function that starts workers on one Redis."""
 
     def make(**config: Any) -> Worker:
-        workers.append(Worker(stores.redis_store(redis_url), **config))
+        workers.append(Worker(stores.redis_store(redis_url, timeout=stores.PATIENT), **config))
         return workers[-1]
 
     return make

@@ -21,6 +21,9 @@ from classwaves.store.redis_cluster import ClusterServers
 from classwaves.store.redis_servers import Terms
 from classwaves.store.redis_topology import slot_of
 
+# or gevent ends a turn of its loop after 5 ms, whoever else is to run in it: on a busy machine that is nothing
+sys.setswitchinterval(60)
+
 URL, *KEYS = sys.argv[1:]
 
 

@@ -40,6 +40,10 @@ FORMS = ("sentinel", "cluster")
 """Of Redis, beside a single server: what the store promises is tested with them too."""
 
 
+PATIENT = 10.0
+"""The timeout of a store whose Redis is never away: longer than a busy machine lets a process stand still."""
+
+
 def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0, prefix: str = "test") -> RedisStore:
     """Return a store on Redis; close it."""
     return RedisStore(url, prefix=prefix, limits=limits, timeout=timeout, connections=16)
@@ -61,7 +65,7 @@ class _Factory:
     def __call__(self, limits: Limits = LIMITS) -> Store:
         made: Store = MemoryStore(limits)
         if self.kind != "memory":
-            made = redis_store(self._url, limits, prefix=self._prefix)
+            made = redis_store(self._url, limits, PATIENT, self._prefix)
         self.made.append(made)
         return made
 
