@@ -127,6 +127,7 @@ def groups_form_and_talk(lesson: Lesson) -> None:
     lesson.settle()
     lesson.carol.do("createGroup", name="Late comers", maxSize=3)
     lesson.settle()
+    last(lesson.teacher, "groupUpdate", groupName="Late comers")  # which was made on the other worker
     view = View(lesson.code, lesson.teacher.events)
     assert sorted(len(group["members"]) for group in view.groups.values()) == [0, *[5] * 6]
     home = {user: group["groupId"] for group in view.groups.values() for user in group["members"]}
@@ -283,7 +284,11 @@ def everybody_chats(lesson: Lesson, chance: random.Random) -> None:
         assert poller.do("sendMessage", message="by polling")["ok"]
     lesson.settle()
     assert lesson.rejected() == ["FORBIDDEN"] * 3, "of who is muted"
-    said = [data for name, data in lesson.carol.events if name == "messageReceived" and "groupId" not in data]
+    newest = max(ack["seq"] for student in lesson.students for ack in student.acks.values())
+    for client in lesson.everyone:  # so that their workers know all that they may be about
+        eventually(lambda client=client: client.seq >= newest, 15, "what everybody said")  # type: ignore[misc]
+    seen = [data for name, data in lesson.carol.events if name == "messageReceived" and "groupId" not in data]
+    said = [data for data in seen if data["message"] != "something rude"]  # which has been deleted
     for student in lesson.students:
         student.do("addReaction", messageId=chance.choice(said)["messageId"], emoji=chance.choice("👍🎉❓"))
     lesson.settle()
