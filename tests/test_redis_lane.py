@@ -169,7 +169,7 @@ def test_what_was_given_up_before_it_was_sent_is_never_sent(redis_server: RedisS
 
     lane = RedisLane(lambda: Slow(port=redis_server.port, socket_timeout=5), SHORT)  # type: ignore[no-untyped-call]
     assert outcome(lane, "INCR", "given up") is redis.TimeoutError
-    assert opening.is_set()
+    assert opening.wait(10)
     assert outcome(lane, "INCR", "given up") is redis.TimeoutError, "which waited behind the first"
     may_open.set()
     assert eventually(lambda: outcome(lane, "GET", "given up") is None, what="an answer")
@@ -180,7 +180,7 @@ def test_what_was_given_up_before_it_was_sent_is_never_sent(redis_server: RedisS
 
 
 def test_a_lane_that_nobody_used_has_no_thread(lane: RedisLane) -> None:
-    assert watches() == 0
+    eventually(lambda: watches() == 0, what="the end of the watches of the tests before")
     lane.run("PING")
     assert watches() == 1
 
@@ -194,7 +194,7 @@ def test_a_closed_lane_lets_everybody_go_and_leaves_nothing(lane: RedisLane, red
     threads.append(threading.Thread(target=lane.close))
     for thread in threads:
         thread.start()
-    eventually(lambda: outcomes == [redis.ConnectionError] * 5, 4, "everybody let go")
+    eventually(lambda: outcomes == [redis.ConnectionError] * 5, what="everybody let go, and not for want of time")
     assert outcome(lane, "PING") is redis.ConnectionError
     redis_server.resume()
     threads[-1].join(10)
