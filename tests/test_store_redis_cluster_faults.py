@@ -15,7 +15,7 @@ from classwaves.store.redis import RedisStore
 from tests.support.gunicorn_server import ROOT
 from tests.support.processes import minimal_environ
 from tests.support.redis_sets import ClusterSet, Node, has_sharded_feed, needs_sharded_feed
-from tests.support.stores import Listener, new_session, redis_store, say, texts
+from tests.support.stores import PATIENT, Listener, new_session, redis_store, say, texts
 from tests.support.waiting import eventually
 from tests.support.writers import Writers
 
@@ -86,7 +86,7 @@ class Reader(Listener):
 
 
 def test_a_slot_moves_in_the_middle_of_appends(cluster_set: ClusterSet, open_store: Callable[..., RedisStore]) -> None:
-    store = open_store(timeout=10.0)
+    store = open_store(PATIENT)
     session = new_session(store)
     listener = Reader(store, session)
 
@@ -145,7 +145,7 @@ def test_what_is_on_the_way_when_a_slot_moves_keeps_its_order(cluster_set: Clust
 def test_the_feed_follows_a_slot(cluster_set: ClusterSet, open_store: Callable[..., RedisStore]) -> None:
     needs_sharded_feed(cluster_set)
     mail = list[bytes]()
-    store, other = open_store(), open_store()
+    store, other = open_store(PATIENT), open_store(PATIENT)
     session, still = new_session(store), new_session(store)
     listener = Reader(store, session)
     store.subscribe(still.id)
@@ -161,9 +161,11 @@ def test_the_feed_follows_a_slot(cluster_set: ClusterSet, open_store: Callable[.
     listener.hears(still.id, "still here")
 
 
-def test_one_connection_for_subscriptions_per_worker_and_shard(cluster_set: ClusterSet, store: RedisStore) -> None:
+def test_one_connection_for_subscriptions_per_worker_and_shard(
+    cluster_set: ClusterSet, open_store: Callable[..., RedisStore]
+) -> None:
     needs_sharded_feed(cluster_set)
-    listener = Listener()
+    store, listener = open_store(PATIENT), Listener()
     store.start(listener)
     for session in [new_session(store) for _ in range(30)]:
         store.subscribe(session.id)
