@@ -250,6 +250,8 @@ def test_a_token_that_is_none_is_final(school: School, clients: Clients) -> None
 
 def test_no_server_is_told_by_the_deadline(clients: Clients) -> None:
     client = clients.new(f"http://127.0.0.1:{free_port()}", "token")
+    refused(client.connect, 0)  # goes on in the background
+    eventually(lambda: client.client._core.trouble, what="the first failure")
     assert refused(client.connect, 0.3).code == "CONNECTION_FAILED"
 
 

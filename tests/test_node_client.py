@@ -21,7 +21,8 @@ INVALID = ["INVALID_TOKEN", "Invalid authentication token"]
 @pytest.fixture(scope="module", params=STORES)
 def school(request: pytest.FixtureRequest) -> Iterator[School]:
     node()
-    with open_school(request.param) as school:
+    # a client that is slow to come back has not been away
+    with open_school(request.param, CLASSWAVES_DISCONNECT_GRACE="30") as school:
         yield school
 
 
