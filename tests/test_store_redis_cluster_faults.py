@@ -194,7 +194,7 @@ def test_a_lost_master_is_missed_by_its_own_sessions_only(cluster_set: ClusterSe
     here = session_on(store, cluster_set, lambda node: node is not lost)
     for session in (gone, here):
         store.subscribe(session.id)
-    lost.kill()
+    cluster_set.kill(lost)
     try:
         for step in (lambda: say(store, gone, "lost"), lambda: store.load(gone.id, 1), lambda: store.record(gone.id)):
             with pytest.raises(StoreUnavailable):
@@ -221,7 +221,7 @@ def test_a_replica_takes_over(cluster_set: ClusterSet, store: RedisStore) -> Non
     listener = Reader(store, session)
     with Writers(store, session.id) as writers:
         writers.go_on()
-        lost.kill()
+        cluster_set.kill(lost)
         eventually(lambda: writers.failed, what="a refusal")
         writers.go_on()
     writers.check(lost=True)

@@ -14,7 +14,9 @@ SERVICE = "classroom"
 DOWN_AFTER = 800
 """Milliseconds of silence after which the sentinels give a master up."""
 NODE_TIMEOUT = 700
-"""The same for the nodes of a cluster."""
+"""The same for the nodes of a cluster, of which a test kills one."""
+PATIENT_TIMEOUT = 15_000
+"""The same while nobody is killed: a node that a busy machine keeps waiting is not given up."""
 SLOTS = 16384
 
 
@@ -75,6 +77,7 @@ class ServerSet:
         if (pids := [server.pid for server in self.servers]) != self._pids:  # else nothing has happened to them
             self._mend()
             eventually(self.seems_whole, timeout=20, what="a whole set")
+            self._rest()
             self._pids = pids
 
     def seems_whole(self) -> bool:
@@ -93,6 +96,9 @@ class ServerSet:
 
     def _mend(self) -> None:
         """Hurry what they would do by themselves, in the end."""
+
+    def _rest(self) -> None:
+        """Be patient with each other until the next one is killed."""
 
 
 class SentinelSet(ServerSet):
@@ -217,6 +223,18 @@ class ClusterSet(ServerSet):
             source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
         for server in dict.fromkeys([target, source, *self.masters()]):  # told twice, one sends its subscribers away
             server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+    def kill(self, node: Node) -> None:
+        """Kill a node, whom the others give up soon."""
+        self._give_up_after(NODE_TIMEOUT)
+        node.kill()
+
+    def _rest(self) -> None:
+        self._give_up_after(PATIENT_TIMEOUT)
+
+    def _give_up_after(self, milliseconds: int) -> None:
+        for server in self.servers:
+            server.ask("CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
     def is_whole(self) -> bool:
         """Whether all slots are served, and all know all others."""
