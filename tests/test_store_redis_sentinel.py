@@ -44,7 +44,7 @@ def test_a_failover_in_the_middle_of_appends(sentinel_set: SentinelSet, store: R
     with Writers(store, session.id) as writers:
         writers.go_on()
         eventually(lambda: before.ask("WAIT", 1, 100), what="a replica that has got all, or nearly")
-        before.kill()
+        sentinel_set.kill(before)
         eventually(lambda: writers.failed, what="a refusal")
         assert not listener.reconnects
         writers.go_on()

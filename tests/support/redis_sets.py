@@ -12,11 +12,11 @@ from tests.support.waiting import eventually
 
 SERVICE = "classroom"
 DOWN_AFTER = 800
-"""Milliseconds of silence after which the sentinels give a master up."""
+"""Milliseconds of silence after which the sentinels give a master up that a test kills."""
 NODE_TIMEOUT = 700
-"""The same for the nodes of a cluster, of which a test kills one."""
+"""The same for the nodes of a cluster."""
 PATIENT_TIMEOUT = 15_000
-"""The same while nobody is killed: a node that a busy machine keeps waiting is not given up."""
+"""The same while nobody is killed: a server that a busy machine keeps waiting is not given up."""
 SLOTS = 16384
 
 
@@ -138,6 +138,18 @@ class SentinelSet(ServerSet):
 
         eventually(accepted, timeout=20, what="a fit replica")
         eventually(lambda: self.master() is not before, 30, "another master")
+
+    def kill(self, node: Node) -> None:
+        """Kill a master, whom the sentinels give up soon."""
+        self._give_up_after(DOWN_AFTER)
+        node.kill()
+
+    def _rest(self) -> None:
+        self._give_up_after(PATIENT_TIMEOUT)
+
+    def _give_up_after(self, milliseconds: int) -> None:
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "SET", SERVICE, "down-after-milliseconds", milliseconds)
 
     def _mend(self) -> None:
         """Make a former master a replica, for which the sentinels take ten seconds."""
