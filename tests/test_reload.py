@@ -41,6 +41,7 @@ class Slow(Crowded):
 
     def environ(self) -> dict[str, str]:
         own = {**TEST_KEYS, **QUICK, "CLASSWAVES_REQUIRE_REDIS": "1", "CLASSWAVES_DRAIN_SECONDS": "0.5"}
+        own["CLASSWAVES_PING_TIMEOUT"] = "120"  # the students answer no ping while workers load
         return {**super().environ(), **own, "LOAD_WHEN": str(self.gate)}
 
 
