@@ -29,7 +29,18 @@ from tests.support.archives import postgres_process as postgres_process
 from tests.support.gunicorn_server import ROOT
 from tests.support.hubs import settings_of
 from tests.support.processes import minimal_environ
-from tests.support.stores import LIMITS, ManualClock, StoreFactory, join, message, new_session, redis_store, say, seat
+from tests.support.stores import (
+    LIMITS,
+    LONG,
+    ManualClock,
+    StoreFactory,
+    join,
+    message,
+    new_session,
+    redis_store,
+    say,
+    seat,
+)
 from tests.support.stores import make_store as make_store
 from tests.support.stores import store as store
 from tests.support.waiting import eventually
@@ -152,8 +163,9 @@ def test_another_worker_goes_on_where_one_was_killed(
     monkeypatch.setattr(module, "LOOK_AGAIN", 0.1)
     session = new_session(store)
     say(store, session, "a")
-    assert store.claim(f"archive:{session.id}", "the killed one", 0.4)
-    assert not store.claim(f"archive:{session.id}", "another", 0.4)
+    assert store.claim(f"archive:{session.id}", "the killed one", LONG)
+    assert not store.claim(f"archive:{session.id}", "another", LONG)
+    assert store.claim(f"archive:{session.id}", "the killed one", 0.4), "so long it was to be still"
     running.note(session.id)
     has_all(archive, store, session)
 
