@@ -181,13 +181,16 @@ def depart(worker: Worker, user: str, live: LiveSession, grace: float) -> None:
 
 def test_a_seat_goes_after_the_grace_and_the_session_with_it(store: Store, workers: Workers) -> None:
     worker = started(workers, store)
-    session = new_session(store)
+    session, other = new_session(store), new_session(store)
+    worker.joined(other, "bob")
+    (kept,) = worker.hub.live_sessions()
     worker.joined(session, "ann")
-    (live,) = worker.hub.live_sessions()
-    depart(worker, "ann", live, 0.3)
-    assert facts(store, session) == [("ann", "joined")], "not yet"
+    (live,) = (one for one in worker.hub.live_sessions() if one is not kept)
+    depart(worker, "bob", kept, LONG)
+    depart(worker, "ann", live, 0.05)
     eventually(lambda: facts(store, session) == [("ann", "joined"), ("ann", "disconnected")], what="the departure")
-    eventually(lambda: worker.hub.live_sessions() == [], what="the end of the session here")
+    eventually(lambda: worker.hub.live_sessions() == [kept], what="the end of the session here")
+    assert facts(store, other) == [("bob", "joined")], "not yet"
 
 
 def test_a_seat_whose_grace_runs_out_while_the_worker_ends_is_kept(store: Store, workers: Workers) -> None:
@@ -196,10 +199,12 @@ def test_a_seat_whose_grace_runs_out_while_the_worker_ends_is_kept(store: Store,
     session = new_session(store)
     worker.joined(session, "ann")
     (live,) = worker.hub.live_sessions()
+    scheduler, held, done = worker.hub.scheduler, threading.Event(), threading.Event()
+    scheduler.after(0, lambda: held.wait(10))  # no grace runs out before the worker ends
     depart(worker, "ann", live, 0.05)
     worker.hub.draining = True
-    done = threading.Event()
-    worker.hub.scheduler.after(0.1, lambda: worker.hub.scheduler.after(2 * GATHER, done.set))
+    held.set()
+    scheduler.after(0.1, lambda: scheduler.after(2 * GATHER, done.set))
     assert done.wait(10)
     assert facts(store, session) == [("ann", "joined")]
     other = started(workers, store)
