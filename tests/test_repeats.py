@@ -132,7 +132,7 @@ def test_a_resumed_client_sees_its_own_message_with_the_id(classroom: Classroom)
 
 def test_while_the_store_is_away_nobody_is_refused_what_may_be_stored(redis_server: RedisServer) -> None:
     """The answer to the first try was lost; then the sender was muted. Only the store knows."""
-    worker = Worker(redis_store(redis_server.url, timeout=0.3))
+    worker = Worker(redis_store(redis_server.url))
     session = new_stored_session(worker.store)
     ada = worker.joined(session, "ada")
     data = {"sessionCode": session.code, "message": "hello", "clientMessageId": "m1"}
