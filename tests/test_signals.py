@@ -95,9 +95,7 @@ def test_what_the_shop_publishes_is_told_too(room: Classroom) -> None:
 
 
 def test_who_is_away_for_too_long_has_left(make_app: AppFactory) -> None:
-    app = make_app(
-        CLASSWAVES_DISCONNECT_GRACE=0.01, CLASSWAVES_LEFT_AFTER=0.01, CLASSWAVES_LEASE=0.3, CLASSWAVES_RENEW=0.05
-    )
+    app = make_app(CLASSWAVES_DISCONNECT_GRACE=0.01, CLASSWAVES_LEFT_AFTER=0.01, CLASSWAVES_RENEW=0.05)
     room = open_classroom(app)
     room.teacher()
     with listening(signals.participant_left) as heard:
