@@ -15,7 +15,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[School]:
     with open_school(
         request.param,
         WEB_CONCURRENCY="2",
-        CLASSWAVES_DISCONNECT_GRACE="2",
+        CLASSWAVES_DISCONNECT_GRACE="4",  # within which a client must be able to come back, also on a busy machine
         CLASSWAVES_LEFT_AFTER="0.3",
         CLASSWAVES_RENEW="0.2",
     ) as school:
@@ -34,9 +34,20 @@ def statuses(witness: RawClient, name: str) -> list[str]:
     return [data["status"] for data in said if data["displayName"] == name]
 
 
-def test_a_participant_comes_fades_and_has_left(school: School) -> None:
+def come_and_go(school: School, code: str, name: str) -> None:
+    """Come ten times, each time within the grace."""
+    token = school.api.guest(code, name)
+    for _ in range(10):
+        client = school.connect(token)
+        client.join(code)
+        client.wire.drop()
+    school.connect(token).join(code)
+
+
+def test_a_participant_comes_fades_and_has_left_and_who_is_back_within_the_grace_shows_nothing(school: School) -> None:
     code = school.session()
     witness = school.joined(code, "Witness")
+    come_and_go(school, code, "Ben")
     token = school.api.guest(code, "Ann")
     tabs = [school.connect(token) for _ in range(4)]
     for tab in tabs:
@@ -50,21 +61,6 @@ def test_a_participant_comes_fades_and_has_left(school: School) -> None:
     tabs[0].wire.drop()
     witness.wait_for("presenceUpdated", status="left")
     assert statuses(witness, "Ann") == ["active", "idle", "away", "disconnected", "left"]
-    assert [one["displayName"] for one in witness.join(code)["participants"]] == ["Witness"]
+    assert [one["displayName"] for one in witness.join(code)["participants"]] == ["Witness", "Ben"]
     assert statuses(tabs[0], "Ann") == []
-
-
-def test_coming_back_within_the_grace_shows_nothing(school: School) -> None:
-    code = school.session()
-    witness = school.joined(code, "Witness")
-    token = school.api.guest(code, "Ann")
-    for _ in range(10):
-        client = school.connect(token)
-        client.join(code)
-        client.wire.drop()
-    client = school.connect(token)
-    client.join(code)
-    marker = school.joined(code, "Marker")
-    marker.wire.drop()
-    witness.wait_for("presenceUpdated", displayName="Marker", status="disconnected")
-    assert statuses(witness, "Ann") == ["active"]
+    assert statuses(witness, "Ben") == ["active"], "his graces are over, as they began before Ann's"
