@@ -48,6 +48,7 @@ const commands = {
     const { state, seq, epoch, me } = room;
     return { state, seq, epoch, me, heard, asked };
   },
+  give: (name, tokens) => void (rooms.get(name).tokens = tokens), // what refresh gives from now on
   fill: (name) => void (storages.get(name).room = 0),
   shown: (name) => inspect(rooms.get(name).room),
   sendEndless(name) {
