@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser import AWAY, Window, started_chromium
 from tests.support.clients import Api, RawClient
@@ -199,17 +199,21 @@ def lose(window: Window, network: FaultyProxy, until: Callable[[], object]) -> N
 def test_two_who_call_each_other_at_once_have_one_call(
     servers: tuple[Gunicorn, Gunicorn], code: str, window: OpenWindow
 ) -> None:
-    """Glare: each has made its offer before it hears the other's."""
+    """Glare: each has called before it hears of the other's call."""
     both = teacher, student = [window(server.url) for server in servers]
     teacher.come_in("teacher", code)
     student.come_in("student", code)
     for one, other in ((teacher, "Demo Student"), (student, "Demo Teacher")):
         expect(one.at("#call-target option")).to_have_text([other])
-    at = teacher.page.evaluate("Date.now()") + 300
-    for one in both:  # what one hears waits until both have called
-        one.page.evaluate(
-            "at => { setTimeout(() => document.getElementById('call-start').click(), at - Date.now()); }", at
-        )
+    held: list[Route] = []
+    for one in both:  # nobody makes an offer without this answer, which waits until both have called
+        one.page.route("**/ice", lambda route: held.append(route), times=1)
+        one.at("#call-start").click()
+    for one in both:
+        is_in(one, "calling")
+    eventually(lambda: student.page.evaluate("true") and len(held) == 2, what="both questions")
+    for route in held:
+        route.continue_()
     for one in both:
         sees_the_other(one)
         assert one.page.evaluate(OPEN) == 1
