@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support.gunicorn_server import TEST_KEYS, Gunicorn
-from tests.support.pair import QUICK
+from tests.support.pair import STEADY
 from tests.support.ports import free_port
 from tests.support.proxy import FaultyProxy
 from tests.support.redis_copy import Copy
@@ -28,12 +28,11 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def school(redis: RedisServer) -> Iterator[School]:
-    env = {**TEST_KEYS, **QUICK, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2", "CLASSWAVES_REQUIRE_REDIS": "1"}
+    env = {**TEST_KEYS, **STEADY, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2", "CLASSWAVES_REQUIRE_REDIS": "1"}
     env |= {
         "CLASSWAVES_RATELIMIT_ENABLED": "0",
         "CLASSWAVES_REDIS_TIMEOUT": "1",
         "CLASSWAVES_DRAIN_SECONDS": "0.2",
-        "CLASSWAVES_LEASE": "60",  # no worker is dead because it was slow
         "CLASSWAVES_JWT_LEEWAY": "0",
     }
     with Gunicorn(env=env) as server:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.pair import QUICK, Pair, open_pair
+from tests.support.pair import STEADY, Pair, open_pair
 from tests.support.pair import pair as pair
 from tests.support.pair import redis as redis
 from tests.support.redis_server import RedisServer
@@ -19,7 +19,7 @@ STATUS_AFTER = {"start": "active", "pause": "paused", "resume": "active", "end":
 
 @pytest.fixture(scope="module")
 def running(redis: RedisServer) -> Iterator[Pair]:
-    with open_pair(redis.url, {**QUICK, "CLASSWAVES_LEASE": "60"}) as pair:  # neither is dead because it was slow
+    with open_pair(redis.url, STEADY) as pair:
         yield pair
 
 
