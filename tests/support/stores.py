@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from classwaves.errors import StoreUnavailable
 from classwaves.models import new_id
 from classwaves.store import MemoryStore
 from classwaves.store.base import Clock, Limits, Store
@@ -41,12 +42,21 @@ FORMS = ("sentinel", "cluster")
 
 
 PATIENT = 10.0
-"""The timeout of a store whose Redis is never away: longer than a busy machine lets a process stand still."""
+"""Seconds that a store waits for Redis in tests of other things: longer than a busy machine lets a process stand still."""
 
 
 def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0, prefix: str = "test") -> RedisStore:
     """Return a store on Redis; close it."""
     return RedisStore(url, prefix=prefix, limits=limits, timeout=timeout, connections=16)
+
+
+def answers(store: RedisStore) -> bool:
+    """Whether Redis does, in the time that this store has."""
+    try:
+        store.ping()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 class StoreFactory(NewStore, Protocol):
@@ -131,7 +141,7 @@ def shaky(proxy: FaultyProxy) -> Iterator[RedisStore]:
 @pytest.fixture
 def direct(redis_url: str) -> Iterator[RedisStore]:
     """Return a store on the same Redis that nothing cuts off: another worker's."""
-    opened = redis_store(redis_url)
+    opened = redis_store(redis_url, timeout=PATIENT)
     yield opened
     opened.close()
 
