@@ -20,7 +20,8 @@ FLOOD = 300
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[UnixGunicorn]:
-    with UnixGunicorn(env={"CLASSWAVES_REQUEST_TIMEOUT": "1", "CLASSWAVES_CONNECT_TIMEOUT": "1"}) as server:
+    patience = "4"  # so that also a client whose machine stands still is in the class before it is over
+    with UnixGunicorn(env={f"CLASSWAVES_{what}_TIMEOUT": patience for what in ("REQUEST", "CONNECT")}) as server:
         yield server
 
 
