@@ -11,7 +11,7 @@ from classwaves.live import LiveSession
 from classwaves.models import DEFAULT_SESSION_SETTINGS, AuthSession, Principal, SessionRecord
 from tests.support.hubs import Worker
 from tests.support.hubs import workers as workers
-from tests.support.stores import new_session, redis_store
+from tests.support.stores import PATIENT, new_session, redis_store
 from tests.support.waiting import eventually
 
 GUESTS, VISITS, DECISIONS = 12, 6, 60
@@ -97,8 +97,8 @@ def lose(worker: Worker, socket: Connection) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_everybody_is_where_they_belong_in_the_end(redis_url: str, workers: list[Worker], seed: int) -> None:
-    quick: dict[str, float] = {"LEASE": 2.0, "RENEW": 0.1, "DISCONNECT_GRACE": GRACE}
-    workers.extend(Worker(redis_store(redis_url), **quick) for _ in range(2))
+    quick: dict[str, float] = {"LEASE": 30.0, "RENEW": 0.1, "DISCONNECT_GRACE": GRACE}
+    workers.extend(Worker(redis_store(redis_url, timeout=PATIENT), **quick) for _ in range(2))
     storm = Storm(workers, seed)
     people = zip(workers, ("teacher", "carol"), strict=True)
     staff = [(worker, worker.joined(storm.session, who, "teacher")) for worker, who in people]
