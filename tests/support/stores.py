@@ -45,7 +45,7 @@ PATIENT = 10.0
 """Seconds that a store waits for Redis in tests of other things: longer than a busy machine lets a process stand still."""
 
 
-def redis_store(url: str, limits: Limits = LIMITS, timeout: float = 2.0, prefix: str = "test") -> RedisStore:
+def redis_store(url: str, limits: Limits = LIMITS, timeout: float = PATIENT, prefix: str = "test") -> RedisStore:
     """Return a store on Redis; close it."""
     return RedisStore(url, prefix=prefix, limits=limits, timeout=timeout, connections=16)
 
@@ -75,7 +75,7 @@ class _Factory:
     def __call__(self, limits: Limits = LIMITS) -> Store:
         made: Store = MemoryStore(limits)
         if self.kind != "memory":
-            made = redis_store(self._url, limits, PATIENT, self._prefix)
+            made = redis_store(self._url, limits, prefix=self._prefix)
         self.made.append(made)
         return made
 
@@ -133,7 +133,7 @@ def proxy(redis_server: RedisServer) -> Iterator[FaultyProxy]:
 @pytest.fixture
 def shaky(proxy: FaultyProxy) -> Iterator[RedisStore]:
     """Return a store on Redis through the proxy."""
-    opened = redis_store(proxy.url)
+    opened = redis_store(proxy.url, timeout=2)
     yield opened
     opened.close()
 
@@ -141,7 +141,7 @@ def shaky(proxy: FaultyProxy) -> Iterator[RedisStore]:
 @pytest.fixture
 def direct(redis_url: str) -> Iterator[RedisStore]:
     """Return a store on the same Redis that nothing cuts off: another worker's."""
-    opened = redis_store(redis_url, timeout=PATIENT)
+    opened = redis_store(redis_url)
     yield opened
     opened.close()
 
