@@ -42,7 +42,7 @@ FORMS = ("sentinel", "cluster")
 
 
 PATIENT = 10.0
-"""Seconds that a store waits for Redis in tests of other things: longer than a busy machine lets a process stand still."""
+"""Seconds a store waits for Redis in tests of other things: longer than a busy machine lets a process stand still."""
 
 
 def redis_store(url: str, limits: Limits = LIMITS, timeout: float = PATIENT, prefix: str = "test") -> RedisStore:
