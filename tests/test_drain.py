@@ -49,7 +49,7 @@ def pair(fleet: Pair) -> Iterator[Pair]:
 def whole(server: Gunicorn) -> bool:
     """Whether two workers serve and no other one is still there, which would refuse who connects."""
     log = server.log()
-    return len(server.worker_pids) == log.count("this worker serves") - log.count("this worker ends") == 2
+    return len(server.worker_pids) == log.count("this worker is ready") - log.count("this worker ends") == 2
 
 
 def statuses(watcher: RawClient, code: str) -> list[str]:
@@ -141,7 +141,9 @@ def test_what_a_client_is_told(pair: Pair) -> None:
 
 def test_the_end_of_a_server(redis_server: RedisServer) -> None:
     """Who comes while it ends is told so, on new connections and on old ones; all is over in ten seconds."""
-    with open_fleet(redis_server.url, **STEADY, CLASSWAVES_DRAIN_GRACE="300") as pair:
+    # a worker that has begun settles what others left after one lease of its own
+    settings = {**STEADY, "CLASSWAVES_LEASE": "12", "CLASSWAVES_DRAIN_GRACE": "300"}
+    with open_fleet(redis_server.url, **settings) as pair:
         code = pair.b.session()
         watcher = pair.watch(code, pair.b)
         students = [pair.a.connect(pair.a.api.guest(code, f"Guest {number}")) for number in range(200)]
@@ -156,7 +158,7 @@ def test_the_end_of_a_server(redis_server: RedisServer) -> None:
         assert len(ended := kept(pair)) == 2
         with pair.redis() as client:
             client.zadd("cw:workers", dict.fromkeys(ended, 0))
-        eventually(lambda: statuses(watcher, code) == ["active"] * 11 + ["disconnected"] * 11, 10, "all away")
+        eventually(lambda: statuses(watcher, code) == ["active"] * 11 + ["disconnected"] * 11, 30, "all away")
 
 
 def end(server: Gunicorn) -> None:
@@ -254,9 +256,9 @@ def test_a_worker_is_replaced_after_so_many_requests(redis: RedisServer) -> None
         eventually(replaced, 30, "other workers")
         student.wait_for("reconnectAdvised")
         # one by one: who ends does so after the one that replaces the last who did serves
-        told = re.findall("max_requests: this worker (ends)|this worker (serves)", school.server.log())
-        steps = [ends or serves for ends, serves in told]
-        assert steps[:5] == ["serves", "serves", "ends", "serves", "ends"]
+        told = re.findall("max_requests: this worker (ends)|this worker is (ready)", school.server.log())
+        steps = [ends or ready for ends, ready in told]
+        assert steps[:5] == ["ready", "ready", "ends", "ready", "ends"]
 
 
 class Replaced(Crowded):

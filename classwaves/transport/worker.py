@@ -360,7 +360,7 @@ class Worker(GeventWebSocketWorker):  # type: ignore[misc] # gevent-websocket ha
         if not self._serves:
             self._serves = True
             serve(self.age)
-            logger.info("this worker serves")
+            logger.info("this worker is ready")
 
     def _adopt(self, sock: socket.socket, read: bytes) -> None:
         """Handle the requests of a connection that another worker has accepted."""

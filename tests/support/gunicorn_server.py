@@ -51,7 +51,7 @@ class Gunicorn(HttpServerProcess):
         """Ask ``/healthz``, and wait for those of its workers that are slower than the one that answers."""
         *_, log = self.log().rpartition("Starting gunicorn")
         found = STARTED.search(log)
-        return super().is_ready() and found is not None and log.count("this worker serves") >= int(found[1])
+        return super().is_ready() and found is not None and log.count("this worker is ready") >= int(found[1])
 
     @property
     def worker_pids(self) -> list[int]:
