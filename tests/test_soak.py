@@ -18,7 +18,7 @@ import pytest
 
 from classwaves.windows import FEW
 from tests.soak.fleet import WORKERS, School, Worker
-from tests.soak.verdict import at_rest, forgotten, growth, kept, more, more_lasting, table, used
+from tests.soak.verdict import LISTS, at_rest, forgotten, growth, kept, more, more_lasting, table, used
 from tests.support.prometheus import Scrape, scrape
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -78,6 +78,7 @@ def test_a_school_leaves_nothing_behind(school: School, capsys: pytest.CaptureFi
     assert at_rest(before) and at_rest(after)
     assert not more(before, after)
     assert not more_lasting(keys_before, keys)
+    assert keys.lasting.get(LISTS, 0) <= TEACHERS
     assert not LONG or only_lasting(school)
     assert keys.items["cw:workers"] == WORKERS, "leases"
     assert growth(before, after) < GROWTH

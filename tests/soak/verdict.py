@@ -48,9 +48,15 @@ def more(before: Mapping[int, Worker], after: Mapping[int, Worker]) -> dict[str,
     return found
 
 
+LISTS = "cw:owner:*"
+
+
 def more_lasting(old: Keys, new: Keys) -> dict[str, tuple[int, int]]:
-    """What there is more of in Redis that does not end by itself."""
-    was, now = ({**keys.lasting, "seats": keys.seats} for keys in (old, new))
+    """What there is more of in Redis that does not end by itself.
+
+    But for the lists of a teacher's sessions: there is one while a session that has expired was not weeded out.
+    """
+    was, now = ({**keys.lasting, LISTS: 0, "seats": keys.seats} for keys in (old, new))
     return {name: (was.get(name, 0), count) for name, count in now.items() if count > was.get(name, 0)}
 
 
