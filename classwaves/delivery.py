@@ -7,6 +7,7 @@ says otherwise.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -59,8 +60,11 @@ class Delivery:
         self.cursors: dict[str, str] = {}
         self.crowd = Crowd(session_id, emitter)
         self.lobby = Lobby(self)
+        flush = weakref.WeakMethod(self._flush)  # a session that has nothing else that holds it has nobody to tell
         self._throttle = Throttle(
-            settings.ephemeral_window, lambda seconds: self.later(seconds, self._flush), self.clock.monotonic
+            settings.ephemeral_window,
+            lambda seconds: later(seconds, lambda: (task := flush()) and task()),
+            self.clock.monotonic,
         )
         self._ring = Ring(settings.ring_entries, settings.ring_bytes)
 

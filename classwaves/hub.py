@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from .archive.archiver import Archiver
@@ -325,23 +326,21 @@ class Hub:
         if self.leaving:
             grace = max(grace, self.settings.drain_grace)
 
-        ended = time.monotonic()
+        self.scheduler.after(grace, partial(self._settle, connection, live, time.monotonic()))
 
-        def settle() -> None:
-            if not connection.lock.acquire(blocking=False):
-                self.scheduler.after(BUSY, settle)
-                return
-            try:
-                if self.draining and live.id not in connection.seats:  # meanwhile
-                    return self._retire(connection, live)
-                seat, ago = self.seat(connection), time.monotonic() - ended
-                if live.id not in connection.seats and self.store.vanish(live.id, seat, ago):
-                    self.herald.tell(participant_left, session=live.record, user_id=seat.user_id, reason="left")
-            finally:
-                connection.lock.release()
-            self.release(live.id)
-
-        self.scheduler.after(grace, settle)
+    def _settle(self, connection: Connection, live: LiveSession, ended: float) -> None:
+        if not connection.lock.acquire(blocking=False):
+            self.scheduler.after(BUSY, partial(self._settle, connection, live, ended))
+            return
+        try:
+            if self.draining and live.id not in connection.seats:  # meanwhile
+                return self._retire(connection, live)
+            seat, ago = self.seat(connection), time.monotonic() - ended
+            if live.id not in connection.seats and self.store.vanish(live.id, seat, ago):
+                self.herald.tell(participant_left, session=live.record, user_id=seat.user_id, reason="left")
+        finally:
+            connection.lock.release()
+        self.release(live.id)
 
     def _retire(self, connection: Connection, live: LiveSession) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -57,7 +58,7 @@ class Lobby:
     """The waiting room of one session, as this worker knows it."""
 
     def __init__(self, teller: Teller) -> None:
-        self._teller = teller
+        self._held_by = weakref.ref(teller)  # not for longer than that: only the garbage collector would end both
         self._name = new_id(6)  # of this worker's list
         self._here: dict[str, Waiter] = {}  # by socket
         #: who was here a moment ago, and is on the list until their grace is over
@@ -65,6 +66,17 @@ class Lobby:
         self._lists: dict[str, tuple[float, Names]] = {}  # until when it is believed, and who is on it
         self._beats = False
         self._voice = threading.Lock()  # what is said of this list is sent in the order in which it was so
+
+    @property
+    def _teller(self) -> Teller:
+        teller = self._held_by()
+        if teller is None:
+            raise ReferenceError("this worker does not serve the session any more")
+        return teller
+
+    def _later(self, seconds: float, task: Callable[[], None]) -> None:
+        teller = self._teller
+        teller.later(seconds, functools.partial(_run_for, teller, task))
 
     # sockets of this worker
 
@@ -81,7 +93,7 @@ class Lobby:
             self._missed.pop(waiter.principal.user_id, None)
             if grace:
                 self._missed[waiter.principal.user_id] = waiter
-            self._teller.later(grace, functools.partial(self._say_gone, waiter))
+            self._later(grace, functools.partial(self._say_gone, waiter))
         return waiter
 
     def here(self) -> list[tuple[str, Waiter]]:
@@ -159,7 +171,7 @@ class Lobby:
     def _begin(self) -> None:
         if not self._beats and (self._here or self._missed or self._lists):
             self._beats = True
-            self._teller.later(self._teller.settings.renew, self._say_again)
+            self._later(self._teller.settings.renew, self._say_again)
 
     def _say_again(self) -> None:
         if self._here or self._missed:
@@ -204,6 +216,11 @@ class Lobby:
 
     def _say(self, **what: Any) -> None:
         self._teller.store.publish(self._teller.id, {"kind": "waiting", "of": self._name, **what})
+
+
+def _run_for(teller: Teller, task: Callable[[], None]) -> None:
+    """Run a task of a lobby, whose session there is until then."""
+    task()
 
 
 def _aside(task: Callable[[], None]) -> None:

@@ -42,7 +42,7 @@ def pytest_unconfigure() -> None:
 def process_leak_detector() -> Iterator[None]:
     """Fail at the end of the session when a process is left that a test has started. It is killed."""
     yield
-    left = processes.left_behind()
+    left = processes.left_behind(float(os.environ.get("CWTEST_GRACE", 10)))
     assert not left, "processes left behind, now killed:\n" + "\n".join(left)
 
 

@@ -253,7 +253,7 @@ def test_a_worker_is_replaced_after_so_many_requests(redis: RedisServer) -> None
             school.api.guest(code, "Ann")  # it is not said which worker takes it
             return not before & set(school.server.worker_pids)
 
-        eventually(replaced, 30, "other workers")
+        eventually(replaced, 90, "other workers")
         student.wait_for("reconnectAdvised")
         # one by one: who ends does so after the one that replaces the last who did serves
         told = re.findall("max_requests: this worker (ends)|this worker is (ready)", school.server.log())

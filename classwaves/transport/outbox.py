@@ -65,8 +65,9 @@ class Outbox:
             return
         frames = self._frames
         if frames and self._beyond(len(frame)) and not self._makes_room(len(frame)):
+            on_full = self._on_full
             self.close()
-            self._on_full()
+            on_full()
             return
         if not frames and self._watcher is None:  # what _note() does, without a call for each recipient
             if not _dirty:
@@ -99,8 +100,10 @@ class Outbox:
             _note(self)
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Forget what waits, and whom to tell, who most likely holds this outbox."""
         self.closed = True
+        self._on_full = self._on_error = _nobody
+        self._on_drained = None
         self._frames = []
         self._size = 0
         if self._watcher is not None:
@@ -121,8 +124,9 @@ class Outbox:
             except BlockingIOError:
                 sent = 0
             except OSError:
+                on_error = self._on_error
                 self.close()
-                get_hub().loop.run_callback(self._on_error)
+                get_hub().loop.run_callback(on_error)
                 return
             self._size -= sent
             if sent < len(data):
@@ -137,9 +141,9 @@ class Outbox:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
-        if self._on_drained is not None and not self.closed:
-            self.closed = True
-            self._on_drained()
+        if (on_drained := self._on_drained) is not None and not self.closed:
+            self.closed, self._on_drained = True, None
+            on_drained()
 
     def _take(self) -> bytes:
         frames = self._frames
@@ -157,6 +161,10 @@ class Outbox:
         if self._watcher is None:
             self._watcher = get_hub().loop.io(self._sock.fileno(), WRITABLE)
             self._watcher.start(self.flush)
+
+
+def _nobody() -> None:
+    pass
 
 
 def _note(outbox: Outbox) -> None:

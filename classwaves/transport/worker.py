@@ -116,6 +116,7 @@ class HandOver:
 class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no types
     """Handles the requests of one connection."""
 
+    environ: Any
     socket: Any
     status: Any
     response_headers: Any
@@ -123,6 +124,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc] # gevent-websocket has no
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         super().__init__(sock, address, server, rfile or SocketReader(sock, REQUEST_TIMEOUT))
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        finally:
+            self.environ = None  # in which there is what refers to this handler, and a socket may keep it for hours
 
     def read_requestline(self) -> str:
         self.rfile.begin()

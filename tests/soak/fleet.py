@@ -186,8 +186,10 @@ SIZES = {"zset": "ZCARD", "hash": "HLEN", "set": "SCARD", "list": "LLEN", "strea
 
 def kind(key: str) -> str:
     """Return a key without what makes it one of many."""
-    key = re.sub(r"\{[^}]*\}", "{}", key)
-    return ":".join(part if re.fullmatch(r"[a-z_{}-]{1,12}", part) else "*" for part in key.split(":"))
+    first, name, *more = re.sub(r"\{[^}]*\}", "{}", key).split(":")
+    # of a session's keys the third part is a name, too; elsewhere an id may look like one
+    named = name == "{}"
+    return ":".join([first, name, *(one if named and re.fullmatch(r"[a-z_-]{1,12}", one) else "*" for one in more)])
 
 
 class Crowd:

@@ -101,7 +101,7 @@ def describe(process: psutil.Process) -> str:
         return f"{process.pid}: gone"
 
 
-def left_behind(grace: float = 10.0) -> list[str]:
+def left_behind(grace: float) -> list[str]:
     """Return, and kill, what this process has started and what is still there after ``grace`` seconds."""
     deadline = time.monotonic() + grace
     while (left := started_here()) and time.monotonic() < deadline:
