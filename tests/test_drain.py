@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from classwaves.tallies import FOLDER
+from classwaves.transport import succession
 from tests.support.clients import Closed, RawClient
 from tests.support.declared import check_event
 from tests.support.engine_io import Opener
@@ -259,6 +261,14 @@ def test_a_worker_is_replaced_after_so_many_requests(redis: RedisServer) -> None
         told = re.findall("max_requests: this worker (ends)|this worker is (ready)", school.server.log())
         steps = [ends or ready for ends, ready in told]
         assert steps[:5] == ["ready", "ready", "ends", "ready", "ends"]
+
+
+def test_a_worker_waits_for_no_others_that_never_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn has been told to have fewer workers than it began with."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(succession, "PATIENCE", 0.1)
+    succession.serve(1)
+    succession.await_turn(2, time.sleep)
 
 
 class Replaced(Crowded):

@@ -94,19 +94,30 @@ def await_successors(age: int, sleep: Callable[[float], None]) -> bool:
 def await_turn(workers: int, sleep: Callable[[float], None]) -> None:
     """A worker would like to end: return when no other one does so, and as many serve as there are to be.
 
-    The turn ends with the process.
+    They are waited for no longer than :data:`PATIENCE`: gunicorn may have been told to have fewer (TTOU). The turn ends
+    with the process.
     """
-    while folder := _folder():
-        try:
-            turn = os.open(folder / _TURN, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError:
-            return
-        with contextlib.suppress(OSError):  # another one has it
-            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if len(_ages(folder, _SERVES)) >= workers:
-                return
-        os.close(turn)
+    if not (folder := _folder()):
+        return
+    try:
+        turn = os.open(folder / _TURN, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:
+        return
+    while not _is_locked(turn):
         sleep(PAUSE)
+    began = time.monotonic()
+    while len(_ages(folder, _SERVES)) < workers and time.monotonic() - began < PATIENCE:
+        sleep(PAUSE)
+
+
+def _is_locked(turn: int) -> bool:
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # another one has it
+        return False
+    except OSError:  # a file system without locks
+        logger.warning("workers that have handled max_requests do not end in turn: the folder takes no locks")
+    return True
 
 
 def _folder() -> Path | None:
